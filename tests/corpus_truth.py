@@ -1,6 +1,6 @@
 """The truth about the corpus: ``python tests/corpus_truth.py CORPUS_DIR > tests/corpus_truth.tsv``.
-"Choice" marks what a reader could decide otherwise. No call of the corpus is written twice, no Codex file has calls in
-events alone, no line holds two objects, no ATIF file is foreign or embeds others, no isApiErrorMessage is true."""
+"Choice" marks what a reader could decide otherwise. ``corpus_truth_by_hand.tsv`` holds the cells that a person read off
+the raw rows, each with its reason; they replace what the rules here give."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ Lost = Counter[str]
 UNKNOWN = {None, "tool_use", "tool_call", "tool_result", "function_result", "mystery_event", "mystery_item"}
 UNKNOWN |= {"future_top_level", "future_payload", "future_event", "totally_new_type", "turn.completed"}
 UNKNOWN |= {"account/rateLimits/updated", "branchSummary", "compactionSummary"}
+HEADER = ["format", "file", "trace_id", "human_turns", "tool_calls", "paired_results", "model", "first_goal", "last_words"]
 CODEX_CALLS = {"function_call", "custom_tool_call", "local_shell_call", "tool_search_call"}
 CODEX_ANSWERED_CALLS = {"web_search_call", "image_generation_call"}  # their result is in themselves
 CODEX_SPEAKERS = {"event user_message": "user", "event agent_message": "assistant"}
@@ -34,11 +35,6 @@ INJECTED = re.compile(
     r"^\[Request interrupted by user[^\]]*\]|^# AGENTS\.md instructions.*",
     re.DOTALL,
 )
-# Override: here the person's comment stands above "My request for Codex:", the app's own text on a screenshot below.
-GOALS = {
-    "rollout-visual-comment-image-evidence.jsonl": "I don't know which design school this fixture went to",
-    "rollout-visual-comment-wrapper.jsonl": "Move the fixture button to the right side",
-}
 
 
 @dataclass
@@ -199,7 +195,6 @@ def read_codex(path: Path, lost: Lost) -> Iterator[Tally]:
     for kind in ("message", "session_meta", "turn_context"):
         tally.model = "".join([i["model"] for name, i in items if name == kind and i.get("model")][-1:]) or tally.model
     tally_codex(tally, items, lost)
-    tally.goals[:1] = [GOALS[path.name]] if path.name in GOALS else tally.goals[:1]
     yield from [tally] if tally.goals or tally.last_words or tally.calls else []
 
 
@@ -234,7 +229,7 @@ def read_atif(path: Path, lost: Lost) -> Iterator[Tally]:
             tally.human(step["message"])
         elif step["source"] == "agent":
             tally.says(step["message"], step.get("model_name"))
-        lost["malformed_record"] += step["source"] == "<redacted>"  # choice: five steps of nemo_relay
+        # Choice: the five steps of nemo_relay whose source is "<redacted>" have words: nothing is lost, nobody spoke.
         ids = [call["tool_call_id"] for call in step.get("tool_calls") or []]
         tally.call(*ids)
         for result in (step.get("observation") or {}).get("results") or []:
@@ -282,7 +277,11 @@ def read_pi(path: Path, lost: Lost) -> Iterator[Tally]:
 
 
 def main(corpus: Path) -> None:
-    print("format\tfile\ttrace_id\thuman_turns\ttool_calls\tpaired_results\tmodel\tfirst_goal\tlast_words\tlost")
+    print(*HEADER, "lost", sep="\t")
+    by_hand: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    for line in Path(__file__).with_name("corpus_truth_by_hand.tsv").read_text().splitlines()[1:]:
+        file, trace_id, column, value, _reason = line.split("\t")
+        by_hand.setdefault((file, trace_id), []).append((column, value))
     readers = {"atif": read_atif, "claude_code": read_claude, "codex": read_codex, "hermes": read_hermes, "pi": read_pi}
     for name, read in readers.items():
         for path in sorted(filter(Path.is_file, (corpus / name).rglob("*")), key=Path.as_posix):
@@ -292,7 +291,10 @@ def main(corpus: Path) -> None:
             lost["no_messages"] += not tallies and not lost["foreign_file"] and path.name != "sessions.json"
             losses = ";".join(f"{reason}={count}" for reason, count in sorted(lost.items()) if count)
             for tally in tallies or [Tally("")]:
-                print(name, path.relative_to(corpus).as_posix(), *tally.columns(), losses, sep="\t")
+                columns, file = tally.columns(), path.relative_to(corpus).as_posix()
+                for column, value in by_hand.get((file, tally.trace_id), []):
+                    columns[HEADER.index(column) - 2] = value
+                print(name, file, *columns, losses, sep="\t")
                 losses = ""
 
 

@@ -1,0 +1,1 @@
+"""What model columns return. Every field's description is also the model's instruction."""

@@ -1,0 +1,72 @@
+"""Reading groups: every conversation once, copies and conflicts told apart, counts that add up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tracemill.ingest import ReadResult, read_into_store
+from tracemill.ingest.inventory import Selection
+
+
+def write_session(path: Path, session_id: str, texts: list[str]) -> None:
+    rows: list[dict[str, Any]] = [
+        {"type": "session_meta", "timestamp": "2026-03-01T10:00:00Z", "payload": {"id": session_id}}
+    ]
+    for number, text in enumerate(texts):
+        role = "user" if number % 2 == 0 else "assistant"
+        kind = "input_text" if role == "user" else "output_text"
+        payload = {"type": "message", "role": role, "content": [{"type": kind, "text": text}]}
+        rows.append({"type": "response_item", "timestamp": "2026-03-01T10:00:01Z", "payload": payload})
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read(folder: Path, tmp: Path, limit: int | None = None, ids: frozenset[str] = frozenset()) -> ReadResult:
+    return read_into_store("codex", str(folder), tmp, selection=Selection(trace_ids=ids), limit=limit)
+
+
+def test_the_longest_copy_of_a_session_stays(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    write_session(folder / "rollout-1.jsonl", "s", ["Fix it", "Looking"])
+    write_session(folder / "rollout-2.jsonl", "s", ["Fix it", "Looking", "Thanks", "Done"])
+    result = read(folder, tmp_path / "store")
+    assert result.store.trace_ids == ["s"]
+    assert len(result.store.fetch("s").messages) == 4
+    assert result.intake.repeated == 1
+    assert [loss.reason for loss in result.intake.losses] == ["repeated_session"]
+
+
+def test_two_conversations_with_one_id_both_stay(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    write_session(folder / "rollout-1.jsonl", "s", ["Fix it", "Looking"])
+    write_session(folder / "rollout-2.jsonl", "s", ["Another thing", "Fine", "Thanks", "Done"])
+    result = read(folder, tmp_path / "store")
+    assert len(result.store) == 2
+    plain, suffixed = sorted(result.store.trace_ids, key=len)
+    assert plain == "s"
+    assert suffixed.startswith("s~")
+    assert result.intake.notes["id_conflict"] == 1
+
+
+def test_no_body_is_read_beyond_the_limit(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for number in range(10):
+        write_session(folder / f"rollout-{number}.jsonl", f"s{number}", ["Fix it", "Done"])
+    result = read(folder, tmp_path / "store", limit=3)
+    assert result.store.trace_ids == ["s0", "s1", "s2"]
+    assert result.intake.files_read == 3
+
+
+def test_select_takes_the_named_sessions(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    for number in range(4):
+        write_session(folder / f"rollout-{number}.jsonl", f"s{number}", ["Fix it", "Done"])
+    result = read(folder, tmp_path / "store", ids=frozenset({"s2"}))
+    assert result.store.trace_ids == ["s2"]
+    assert result.intake.not_selected == 3
+    result.intake.check()

@@ -1,0 +1,1 @@
+"""tracemill: agent traces into training data."""

@@ -1,0 +1,7 @@
+"""What recipes compute without a model: the reference check, rule signals, and the offline baseline."""
+
+from __future__ import annotations
+
+from tracemill.columns.computed import COMPUTED, Computed, get_computed
+
+__all__ = ["COMPUTED", "Computed", "get_computed"]

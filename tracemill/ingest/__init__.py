@@ -1,0 +1,89 @@
+"""Bytes → ``Trace``: one module a source, and the tuple of all of them.
+
+To add a format, write a module that defines ``SOURCE`` (see ``tracemill.ingest.source.Source``) and enter it here:
+flags, help, defaults and the README's table follow from this tuple.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracemill.errors import ConfigError
+from tracemill.ingest import atif, claude_code, codex, hermes_agent, pi_coding_agent
+from tracemill.ingest.source import REASONS, Loss, ReadOptions, Source
+
+if TYPE_CHECKING:
+    from tracemill.ingest.collect import Intake
+    from tracemill.ingest.inventory import Inventory, Selection
+    from tracemill.ingest.store import TraceStore
+
+__all__ = ["FORMAT_NAMES", "REASONS", "SOURCES", "Loss", "ReadResult", "get_source", "read_into_store"]
+
+SOURCES: tuple[Source, ...] = (
+    claude_code.SOURCE,
+    codex.SOURCE,
+    atif.SOURCE,
+    hermes_agent.SOURCE,
+    pi_coding_agent.SOURCE,
+)
+
+FORMAT_NAMES: tuple[str, ...] = tuple(source.name for source in SOURCES)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadResult:
+    """A store that was just written, and the account of how."""
+
+    store: TraceStore
+    intake: Intake
+    inventory: Inventory
+
+
+def get_source(name: str) -> Source:
+    """The source of a format.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    for source in SOURCES:
+        if source.name == name:
+            return source
+    raise ConfigError(f"--format {name}: unknown; known are {', '.join(FORMAT_NAMES)}")
+
+
+def read_into_store(
+    format_name: str,
+    path: str | None,
+    folder: Path,
+    *,
+    selection: Selection | None = None,
+    limit: int | None = None,
+    file_pattern: str = "*",
+    recursive: bool = True,
+    options: ReadOptions | None = None,
+) -> ReadResult:
+    """Read traces (at most ``limit``), redact them and write them to a store in ``folder``.
+
+    Raises:
+        InputError: the folder does not exist or holds no session of this format.
+        OSError: the store cannot be written.
+    """
+    from tracemill.ingest.collect import Intake, collect_traces
+    from tracemill.ingest.inventory import Selection, locate_files, take_inventory
+    from tracemill.ingest.store import write_store
+    from tracemill.redact import Redactor
+
+    source = get_source(format_name)
+    chosen = selection or Selection()
+    pattern = None if file_pattern == "*" else file_pattern
+    root, files = locate_files(source, path, pattern, recursive=recursive)
+    inventory = take_inventory(source, root, files, chosen)
+    intake = Intake()
+    traces = collect_traces(
+        source, inventory, chosen, intake, redactor=Redactor(), limit=limit, options=options or ReadOptions()
+    )
+    store = write_store(folder, traces)
+    intake.check()
+    return ReadResult(store, intake, inventory)

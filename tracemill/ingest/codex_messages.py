@@ -1,0 +1,286 @@
+"""The items of one Codex rollout → the messages of its trace: one turn a model response, results after their calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from tracemill.ingest.codex_compaction import Entry, KeptKey, restart_context
+from tracemill.ingest.codex_meta import name_tool
+from tracemill.ingest.codex_outputs import CodexOutput, read_output
+from tracemill.ingest.codex_parts import read_parts, read_usage
+from tracemill.ingest.codex_rows import CodexFile, CodexItem, get_content, list_texts, squeeze
+from tracemill.ingest.content_parts import fold_parts, read_content
+from tracemill.ingest.injected import is_interrupt_text, split_user_text
+from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_text
+from tracemill.ingest.model_turn import ModelTurn
+from tracemill.ingest.source import LossLog
+from tracemill.ingest.transcript import Transcript
+from tracemill.trace import SELF, Message, Origin, Role, ToolCall
+
+
+@dataclass(slots=True)
+class CodexConversation:
+    """Collects the messages of one rollout, item by item.
+
+    ``model`` is the model of the latest turn context; ``totals`` the token counts that the session last reported.
+    """
+
+    log: LossLog
+    file: CodexFile
+    is_sub_agent: bool
+    model: str | None = None
+    totals: dict[str, int] | None = None
+    _entries: list[Entry] = field(default_factory=list[Entry])
+    _turn: ModelTurn | None = None
+    _keys: dict[KeptKey, list[Entry]] = field(default_factory=dict[KeptKey, list[Entry]])
+
+    def add_system(self, text: str, timestamp: str | None) -> None:
+        """The base instructions, which every context begins with."""
+        message = Message(role="system", content=text, origin="injected", timestamp=timestamp)
+        self._entries.append(Entry(0, message=message, is_base=True))
+
+    def add_item(self, item: CodexItem) -> None:
+        """Take in the next item."""
+        if (handle := _HANDLERS.get(item.kind)) is not None:
+            handle(self, item)
+
+    def build(self) -> tuple[Message, ...]:
+        """The messages in the order that a trace promises."""
+        transcript = Transcript()
+        for entry in self._entries:
+            message = entry.message
+            if entry.turn is not None:
+                if entry.turn.is_empty:
+                    continue
+                message = entry.turn.to_message()
+            if message is None:
+                continue
+            if entry.kept is not None:
+                context = [SELF if kept is None else kept.number for kept in entry.kept]
+                message = replace(message, context=tuple(dict.fromkeys(n for n in context if n != Entry.NOWHERE)))
+            entry.number = transcript.add(message, entry.line)
+        return transcript.build(self.log)[0]
+
+    def add_message(self, item: CodexItem) -> None:
+        role = str(item.value["role"])
+        content = get_content(item.value)
+        parts = read_parts(content, self.log, item.line)
+        if role == "assistant":
+            turn = self._open_turn(item)
+            turn.parts.extend(parts)
+            if model := get_text(item.value, "model"):
+                turn.model = model
+            added = [self._entries[-1]]
+        elif role == "user":
+            added = self._add_user(item, parts)
+        else:
+            added = self._say(item, "system", "injected", parts)
+        self._keep(role, " ".join(list_texts(content)), added)
+
+    def add_event_message(self, item: CodexItem) -> None:
+        """Words of an event, heard only where no item of the conversation says the same."""
+        role = "user" if item.kind == "event:user_message" else "assistant"
+        text = get_text(item.value, "message") or ""
+        if not self.file.has_said(role, text):
+            self._hear(item, role, text)
+
+    def add_completed(self, item: CodexItem) -> None:
+        """An item that newer versions repeat as an event."""
+        done = as_record(item.value.get("item"))
+        role = {"UserMessage": "user", "AgentMessage": "assistant"}.get(str(done.get("type")))
+        text = "\n\n".join(list_texts(done.get("content")))
+        if role and text and not self.file.has_said(role, text) and squeeze(text) not in self.file.told.get(role, ()):
+            self._hear(item, role, text)
+
+    def add_reasoning(self, item: CodexItem) -> None:
+        texts = list_texts(item.value.get("content")) or list_texts(item.value.get("summary"))
+        self._open_turn(item).add_reasoning("\n\n".join(texts))
+
+    def add_event_reasoning(self, item: CodexItem) -> None:
+        text = get_text(item.value, "text") or ""
+        if not self.file.has_said("reasoning", text):
+            self._open_turn(item).add_reasoning(text)
+
+    def add_call(self, item: CodexItem) -> None:
+        value = item.value
+        function = as_record(value.get("function"))
+        name = get_text(value, "name") or get_text(function, "name") or item.kind.removesuffix("_call")
+        arguments = value.get("arguments")
+        if item.kind == "custom_tool_call":
+            arguments = {"input": value["input"]} if isinstance(value.get("input"), str) else value.get("input")
+        elif item.kind == "local_shell_call":
+            arguments = value.get("action")
+        text = "{}" if arguments is None else dump_json(arguments)
+        self._call(item, name_tool(value.get("namespace"), name), text)
+
+    def add_search(self, item: CodexItem) -> None:
+        """A search on the web is call and result in one; what was found stands in an event, if anywhere."""
+        value = item.value
+        call_id = self._call(item, "web_search", dump_json(value.get("action") or {}))
+        found = self.file.searches.get(get_text(value, "id", "call_id") or "")
+        status = get_text(value, "status")
+        if found or status in (None, "completed", "failed"):
+            content = dump_json(found) if found else status or "completed"
+            self._answer(item, call_id, CodexOutput(content, status == "failed"))
+        self._turn = None
+
+    def add_image(self, item: CodexItem) -> None:
+        """An image that was made: call and result in one."""
+        value = item.value
+        prompt = get_text(value, "revised_prompt")
+        call_id = self._call(item, "image_generation", dump_json({} if prompt is None else {"revised_prompt": prompt}))
+        data, status = get_text(value, "result"), get_text(value, "status")
+        if data is not None or status in ("completed", "failed"):
+            image = {"type": "image", "source": {"media_type": "image/png", "data": data}}
+            content = read_content([image], self.log, item.line) if data is not None else status or ""
+            self._answer(item, call_id, CodexOutput(content, status == "failed"))
+        self._turn = None
+
+    def add_output(self, item: CodexItem) -> None:
+        value = item.value
+        output = value.get("tools") if item.kind == "tool_search_output" else value.get("output")
+        is_listing = item.kind == "tool_search_output"
+        read = CodexOutput(dump_json(output)) if is_listing else read_output(output, self.log, item.line)
+        self._answer(item, get_text(value, "call_id", "id"), read)
+        self._turn = None
+
+    def add_agent_mail(self, item: CodexItem) -> None:
+        """What another agent wrote to this one; to a sub-agent without other words it is the task."""
+        parts = [{"type": "text", "text": text} for text in list_texts(item.value.get("content"))]
+        is_task = self.is_sub_agent and not any(_is_human(entry) for entry in self._entries)
+        if parts:
+            self._say(item, "user", "human" if is_task else "injected", parts)
+
+    def add_tokens(self, item: CodexItem) -> None:
+        info = as_record(item.value.get("info")) or item.value
+        total = read_usage(info.get("total_token_usage")) or read_usage(info)
+        latest = next((entry.turn for entry in reversed(self._entries) if entry.turn is not None), None)
+        if latest is not None and latest.usage is None and (total is None or total != self.totals):
+            latest.usage = read_usage(info.get("last_token_usage"))
+        self.totals = total or self.totals
+
+    def add_abort(self, item: CodexItem) -> None:
+        """A stop by the person; newer versions say it in the conversation too, and then it stands once."""
+        latest = self._entries[-1].message if self._entries else None
+        self._turn = None
+        if latest is None or latest.origin != "injected" or not is_interrupt_text(latest.text):
+            text = f"<turn_aborted>\n{get_text(item.value, 'reason') or 'interrupted'}\n</turn_aborted>"
+            self._say(item, "user", "injected", [{"type": "text", "text": text}])
+            self._entries[-1].is_mark = True
+
+    def add_rollback(self, item: CodexItem) -> None:
+        """The last turns of the person were taken back: all since then is no part of the conversation."""
+        count = get_int(item.value, "num_turns") or 0
+        places = [place for place, entry in enumerate(self._entries) if _is_human(entry)]
+        if count <= 0 or not places:
+            return
+        cut = places[-min(count, len(places))]
+        for entry in self._entries[cut:]:
+            message = entry.turn.to_message() if entry.turn is not None else entry.message
+            self.log.drop("abandoned_branch", entry.line, "rolled back", message.text if message else "")
+        del self._entries[cut:]
+        self._turn = None
+
+    def add_compaction(self, item: CodexItem) -> None:
+        history = item.value.get("replacement_history")
+        restart = restart_context(self._entries, self._keys, as_list(history), get_text(item.value, "message"))
+        message = Message(role="user", content=restart.text, origin="compaction", timestamp=item.timestamp)
+        self._turn = None
+        self._entries.append(
+            Entry(item.line, message=message, kept=restart.kept if isinstance(history, list) else None)
+        )
+
+    def note_context(self, item: CodexItem) -> None:
+        self.model = get_text(item.value, "model") or self.model
+
+    def _open_turn(self, item: CodexItem) -> ModelTurn:
+        if self._turn is None:
+            self._turn = ModelTurn(item.line, item.timestamp, model=self.model)
+            self._entries.append(Entry(item.line, turn=self._turn))
+        return self._turn
+
+    def _call(self, item: CodexItem, name: str, arguments: str) -> str:
+        call_id = get_text(item.value, "call_id", "id") or f"{item.kind}-{item.line}"
+        self._open_turn(item).calls.append(ToolCall(call_id, name, arguments))
+        self._keep("call", call_id, [self._entries[-1]])
+        return call_id
+
+    def _answer(self, item: CodexItem, call_id: str | None, output: CodexOutput) -> None:
+        message = Message(
+            role="tool",
+            content=output.content,
+            origin="tool",
+            tool_call_id=call_id,
+            is_error=output.is_error,
+            timestamp=item.timestamp,
+        )
+        self._entries.append(Entry(item.line, message=message))
+        self._keep("output", call_id or "", [self._entries[-1]])
+
+    def _hear(self, item: CodexItem, role: str, text: str) -> None:
+        if role == "assistant":
+            self._open_turn(item).add_text(text)
+            return
+        links = [*as_list(item.value.get("images")), *as_list(item.value.get("local_images"))]
+        images = [{"type": "input_image", "image_url": link} for link in links if isinstance(link, str)]
+        parts = read_parts([*([text] if text else []), *images], self.log, item.line)
+        if parts:
+            self._keep("user", text, self._add_user(item, parts))
+
+    def _add_user(self, item: CodexItem, parts: Sequence[dict[str, Any]]) -> list[Entry]:
+        human: list[dict[str, Any]] = []
+        injected: list[dict[str, Any]] = []
+        for part in parts:
+            if part["type"] != "text":
+                human.append(part)
+                continue
+            split = split_user_text(part["text"])
+            human.extend({"type": "text", "text": text} for text in (split.human,) if text.strip())
+            injected.extend({"type": "text", "text": text} for text in (split.injected,) if text)
+        if self._entries and self._entries[-1].is_mark and any(is_interrupt_text(part["text"]) for part in injected):
+            self._entries.pop()
+        added = self._say(item, "user", "injected", injected) if injected else []
+        return [*added, *(self._say(item, "user", "human", human) if human else [])]
+
+    def _say(self, item: CodexItem, role: Role, origin: Origin, parts: Sequence[dict[str, Any]]) -> list[Entry]:
+        self._turn = None
+        message = Message(role=role, content=fold_parts(parts), origin=origin, timestamp=item.timestamp)
+        entry = Entry(item.line, message=message)
+        self._entries.append(entry)
+        return [entry]
+
+    def _keep(self, role: str, key: str, entries: list[Entry]) -> None:
+        self._keys.setdefault((role, squeeze(key)), []).extend(entries)
+
+
+def _is_human(entry: Entry) -> bool:
+    return entry.message is not None and entry.message.origin == "human"
+
+
+_HANDLERS: dict[str, Callable[[CodexConversation, CodexItem], None]] = {
+    "message": CodexConversation.add_message,
+    "reasoning": CodexConversation.add_reasoning,
+    "function_call": CodexConversation.add_call,
+    "custom_tool_call": CodexConversation.add_call,
+    "local_shell_call": CodexConversation.add_call,
+    "tool_search_call": CodexConversation.add_call,
+    "web_search_call": CodexConversation.add_search,
+    "image_generation_call": CodexConversation.add_image,
+    "function_call_output": CodexConversation.add_output,
+    "custom_tool_call_output": CodexConversation.add_output,
+    "local_shell_call_output": CodexConversation.add_output,
+    "tool_search_output": CodexConversation.add_output,
+    "agent_message": CodexConversation.add_agent_mail,
+    "compacted": CodexConversation.add_compaction,
+    "turn_context": CodexConversation.note_context,
+    "event:user_message": CodexConversation.add_event_message,
+    "event:agent_message": CodexConversation.add_event_message,
+    "event:item_completed": CodexConversation.add_completed,
+    "event:agent_reasoning": CodexConversation.add_event_reasoning,
+    "event:agent_reasoning_raw_content": CodexConversation.add_event_reasoning,
+    "event:token_count": CodexConversation.add_tokens,
+    "event:turn_aborted": CodexConversation.add_abort,
+    "event:thread_rolled_back": CodexConversation.add_rollback,
+}

@@ -1,0 +1,97 @@
+"""What a Codex rollout says about itself: ids, the parent of a sub-agent, git, tools, base instructions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tracemill.ingest.json_fields import as_list, as_record, get_text
+
+
+@dataclass(frozen=True, slots=True)
+class CodexIdentity:
+    """Ids of a session.
+
+    ``parent_id`` is set for sub-agents that name it; ``root_id`` is the top-most id that is known.
+    """
+
+    session_id: str
+    root_id: str
+    parent_id: str | None
+    is_sub_agent: bool
+
+
+def identify(meta: dict[str, Any] | None, stem: str) -> CodexIdentity:
+    """The identity that the first ``session_meta`` of a file gives it; the file's name where it has none."""
+    if meta is None:
+        return CodexIdentity(stem, stem, None, False)
+    session_id = get_text(meta, "id") or get_text(meta, "session_id") or stem
+    spawn = _find_spawn(meta)
+    parent = get_text(spawn, "parent_thread_id") or get_text(meta, "parent_thread_id", "forked_from_id")
+    parent = None if parent == session_id else parent
+    is_sub_agent = parent is not None or "subagent" in as_record(meta.get("source"))
+    is_sub_agent = is_sub_agent or meta.get("thread_source") == "subagent"
+    root = session_id
+    if is_sub_agent:
+        shared = get_text(meta, "session_id")  # sub-agents of sub-agents share the session of the first
+        root = shared if shared is not None and shared != session_id else parent or session_id
+    return CodexIdentity(session_id, root, parent, is_sub_agent)
+
+
+def get_agent_id(meta: dict[str, Any]) -> str | None:
+    """The name of a sub-agent among its siblings."""
+    return get_text(_find_spawn(meta), "agent_path") or get_text(meta, "agent_path")
+
+
+def get_base_instructions(meta: dict[str, Any]) -> str | None:
+    """The system prompt; early versions keep it, or the user's standing instructions, under ``instructions``."""
+    base = meta.get("base_instructions")
+    return get_text({"text": base} if isinstance(base, str) else as_record(base), "text") or get_text(
+        meta, "instructions"
+    )
+
+
+def name_tool(namespace: Any, name: str) -> str:
+    """One name for a tool in a namespace, as in ``mcp__server__tool``."""
+    if not isinstance(namespace, str) or not namespace or name.startswith(namespace):
+        return name
+    return f"{namespace}{name}" if namespace.endswith("_") else f"{namespace}__{name}"
+
+
+def read_tools(meta: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    """The tool definitions that the session was given beyond Codex's own, as OpenAI writes them."""
+    declared = meta.get("dynamic_tools")
+    values = as_list(declared) or [declared]
+    tools: list[dict[str, Any]] = []
+    for value in values:
+        entry = as_record(value)
+        inner = as_list(entry.get("tools"))
+        group = get_text(entry, "name") if inner else None
+        for tool in map(as_record, inner or [entry]):
+            name = get_text(tool, "name")
+            if name is None:
+                continue
+            schema = as_record(tool.get("inputSchema")) or as_record(tool.get("parameters"))
+            body = {
+                "name": name_tool(get_text(tool, "namespace") or group, name),
+                "description": get_text(tool, "description") or "",
+                "parameters": schema or {"type": "object"},
+            }
+            tools.append({"type": "function", "function": body})
+    return tuple(tools)
+
+
+def name_source(meta: dict[str, Any]) -> str | None:
+    """Where the session was started from: ``cli``, ``vscode``, ``subagent:review``, …"""
+    source = meta.get("source")
+    if isinstance(source, str):
+        return source or None
+    for kind, value in as_record(source).items():
+        if isinstance(value, str):
+            return f"{kind}:{value}"
+        return f"{kind}:{next(iter(as_record(value)), '')}".rstrip(":")
+    return None
+
+
+def _find_spawn(meta: dict[str, Any]) -> dict[str, Any]:
+    return as_record(as_record(as_record(meta.get("source")).get("subagent")).get("thread_spawn"))

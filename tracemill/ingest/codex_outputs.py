@@ -1,0 +1,88 @@
+"""Outputs of Codex tools → the text of a tool message, and whether the call failed."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from tracemill.ingest.content_parts import Content, read_content
+from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_bool, get_int, get_text, parse_json
+from tracemill.ingest.source import LossLog
+
+_HEADER_CHARS = 400
+_EXIT_CODE = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d{1,10})$", re.MULTILINE)
+#: What Codex itself answers where a call could not be made or was stopped.
+_FAILED_STARTS = (
+    "aborted by user",
+    "apply_patch verification failed",
+    "exec_command failed",
+    "execution error",
+    "failed to parse function arguments",
+    "failed to parse exec_command arguments",
+    "Script failed",
+    "unsupported call",
+    "unsupported custom tool call",
+    "write_stdin failed",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CodexOutput:
+    """What a tool gave back; ``is_error`` is None where the source does not tell."""
+
+    content: Content
+    is_error: bool | None = None
+
+
+def read_output(value: Any, log: LossLog, line: int) -> CodexOutput:
+    """Read an output: text, JSON text with ``output`` and ``metadata``, an object, or a list of content blocks."""
+    if isinstance(value, str):
+        return _read_text(value)
+    if isinstance(value, list):
+        content = read_content([_name_text(block) for block in as_list(value)], log, line)
+        first = content if isinstance(content, str) else get_text(content[0], "text") if content else None
+        return CodexOutput(content, True if (first or "").startswith(_FAILED_STARTS) else None)
+    fields = as_record(value)
+    if not fields:
+        return CodexOutput("" if value is None or fields == value else dump_json(value))
+    if isinstance(fields.get("type"), str):
+        return CodexOutput(read_content([_name_text(fields)], log, line))
+    if (wrapped := _unwrap(fields)) is not None:
+        return wrapped
+    success = get_bool(fields, "success")
+    content = fields.get("content")
+    inner = read_content(content, log, line) if isinstance(content, str | list) else dump_json(fields)
+    return CodexOutput(inner, None if success is None else not success)
+
+
+def _read_text(text: str) -> CodexOutput:
+    if text.startswith("{") and '"output"' in text and (wrapped := _unwrap(as_record(parse_json(text)))) is not None:
+        return wrapped
+    header = text[:_HEADER_CHARS].partition("Output:\n")[0]
+    if (found := _EXIT_CODE.search(header)) is not None:
+        return CodexOutput(text, found.group(1) != "0")
+    return CodexOutput(text, True if text.startswith(_FAILED_STARTS) else None)
+
+
+def _unwrap(fields: dict[str, Any]) -> CodexOutput | None:
+    """The inner text of ``{"output": …, "metadata": {"exit_code": …}}``; a code that is not 0 is a last line."""
+    inner = fields.get("output")
+    if not isinstance(inner, str) or not isinstance(fields.get("metadata"), dict):
+        return None
+    code = get_int(as_record(fields["metadata"]), "exit_code")
+    if code is None:
+        return CodexOutput(inner)
+    if code == 0:
+        return CodexOutput(inner, False)
+    return CodexOutput(f"{inner.rstrip()}\n[exit code {code}]".lstrip("\n"), True)
+
+
+def _name_text(block: Any) -> Any:
+    """A block as the shared reader knows it; text that the provider sealed is told as such."""
+    fields = as_record(block)
+    if fields.get("type") == "encrypted_content":
+        return {"type": "text", "text": "[encrypted content]"}
+    if "output_text" in fields and "text" not in fields:
+        return {**fields, "text": fields["output_text"]}
+    return block

@@ -1,0 +1,197 @@
+"""One Hermes Agent session, from any of its stores → one trace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tracemill.ingest.content_parts import Content, read_content
+from tracemill.ingest.hermes_compaction import plan_rows
+from tracemill.ingest.json_fields import (
+    as_list,
+    as_record,
+    dump_json,
+    format_time,
+    get_int,
+    get_text,
+    parse_json,
+    parse_record,
+    read_tool_definitions,
+)
+from tracemill.ingest.source import LossLog
+from tracemill.ingest.transcript import Transcript
+from tracemill.trace import SELF, Message, Origin, ToolCall, Trace
+
+#: What Hermes puts before the JSON of content that is a list, in the one text column of its database.
+_JSON_MARKS = ("\x00json:", "\x01json:")
+#: How notices begin that Hermes puts into the user role.
+_NOTICES = (
+    "[ASYNC DELEGATION BATCH COMPLETE",
+    "[IMPORTANT: Background process",
+    "[PRIOR CONTEXT",
+    "[Your active task list was preserved across context compression]",
+    "[Continuing toward your standing goal]",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """One message record; ``line`` is the line of the file that holds it, where there are lines."""
+
+    value: Mapping[str, Any]
+    line: int | None = None
+
+
+def build_trace(
+    session: Mapping[str, Any],
+    rows: Sequence[SessionRow],
+    trace_id: str,
+    root: str,
+    layout: str,
+    path: Path,
+    log: LossLog,
+    source_kind: str,
+) -> Trace | None:
+    """The trace of a session, or None (logged) where it has no message."""
+    messages = _read_messages(session, rows, log)
+    if all(message.role == "system" for message in messages):
+        log.drop("no_messages", rows[0].line if rows else None, f"session {trace_id}"[:200])
+        return None
+    settings = parse_record(session.get("model_config"))
+    times = [message.timestamp for message in messages if message.timestamp]
+    input_tokens, output_tokens = (get_int(session, key) for key in ("input_tokens", "output_tokens"))
+    is_counted = bool(input_tokens or output_tokens)  # 0 and 0 is the database's default, not a measurement
+    parent = get_text(session, "parent_session_id")
+    is_delegated = get_text(session, "source") == "subagent" or get_text(settings, "_delegate_from") is not None
+    return Trace(
+        trace_id=trace_id,
+        source_kind=source_kind,
+        source_path=str(path),
+        root_session_id=root,
+        messages=messages,
+        is_sidechain=is_delegated,
+        parent_trace_id=parent,
+        cwd=get_text(session, "cwd") or get_text(settings, "cwd"),
+        project_path=get_text(session, "git_repo_root"),
+        git_branch=get_text(session, "git_branch"),
+        started_at=_find_time(session, "session_start", "started_at") or (times[0] if times else None),
+        ended_at=_find_time(session, "ended_at", "last_updated") or (times[-1] if times else None),
+        source_meta=_describe_source(session, layout),
+        model=get_text(session, "model"),
+        tools=read_tool_definitions(session.get("tools")),
+        input_tokens=input_tokens if is_counted else None,
+        output_tokens=output_tokens if is_counted else None,
+    )
+
+
+def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: LossLog) -> tuple[Message, ...]:
+    transcript = Transcript()
+    prompt = get_text(session, "system_prompt")
+    if prompt is not None:
+        transcript.add(Message("system", prompt, "injected"))
+    planned = plan_rows([row for row in rows if _is_told(row, log)])
+    numbers: dict[int, int] = {}
+    for place, plan in enumerate(planned):
+        row = plan.row
+        message = _read_message(row, place, log)
+        if message is None or (message.role == "system" and message.content == prompt):
+            continue
+        if plan.context is not None:
+            kept = [SELF if kept == SELF else numbers.get(kept) for kept in plan.context]
+            lead = [0] if prompt is not None else []
+            message = _make_compaction(message, (*lead, *(number for number in kept if number is not None)))
+        numbers[place] = transcript.add(message, row.line)
+    return transcript.build(log)[0]
+
+
+def _is_told(row: SessionRow, log: LossLog) -> bool:
+    """False for bookkeeping and for what was rewound (inactive, yet not summarized away)."""
+    if row.value.get("role") == "session_meta":
+        return False
+    if row.value.get("active") == 0 and not row.value.get("compacted"):
+        log.drop("abandoned_branch", row.line, f"message {row.value.get('id')!r}"[:200], _show(row.value))
+        return False
+    return True
+
+
+def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
+    role = row.value.get("role")
+    time = format_time(row.value.get("timestamp"))
+    if role not in ("user", "assistant", "tool", "system"):
+        reason = "unknown_record_type" if isinstance(role, str) else "malformed_record"
+        log.drop(reason, row.line, f"role {role!r}"[:200], _show(row.value))
+        return None
+    content = _read_content(row.value.get("content"), log, row.line)
+    if role == "user":
+        return Message("user", content, _find_origin(row.value, content), timestamp=time)
+    if role == "system":
+        return Message("system", content, "injected", timestamp=time)
+    if role == "tool":
+        return Message("tool", content, "tool", tool_call_id=get_text(row.value, "tool_call_id"), timestamp=time)
+    return Message(
+        "assistant",
+        content,
+        "model",
+        reasoning_content=get_text(row.value, "reasoning_content", "reasoning"),
+        tool_calls=_read_calls(row, place, log),
+        timestamp=time,
+        stop_reason=get_text(row.value, "finish_reason"),
+    )
+
+
+def _read_calls(row: SessionRow, place: int, log: LossLog) -> tuple[ToolCall, ...]:
+    listed = row.value.get("tool_calls")
+    if isinstance(listed, str):
+        listed = parse_json(listed)
+    calls: list[ToolCall] = []
+    for number, item in enumerate(as_list(listed)):
+        call = as_record(item)
+        function = as_record(call.get("function"))
+        name = get_text(function, "name") or get_text(call, "name")
+        if name is None:
+            log.drop("malformed_record", row.line, f"tool_calls[{number}] without a name", dump_json(item))
+            continue
+        arguments = function.get("arguments", call.get("arguments"))
+        call_id = get_text(call, "id", "call_id") or f"message_{place}_call_{number}"
+        calls.append(ToolCall(call_id, name, "{}" if arguments is None else dump_json(arguments)))
+    return tuple(calls)
+
+
+def _read_content(value: Any, log: LossLog, line: int | None) -> Content:
+    if isinstance(value, str):
+        for mark in _JSON_MARKS:
+            if value.startswith(mark):
+                decoded = parse_json(value.removeprefix(mark))
+                return read_content(decoded, log, line) if decoded is not None else value.removeprefix(mark)
+    return read_content(value, log, line)
+
+
+def _find_origin(record: Mapping[str, Any], content: Content) -> Origin:
+    is_notice = isinstance(content, str) and content.lstrip().startswith(_NOTICES)
+    return "injected" if is_notice or record.get("display_kind") == "hidden" else "human"
+
+
+def _make_compaction(message: Message, context: tuple[int, ...]) -> Message:
+    """The summary as one message of the user role, whichever role Hermes gave it to keep roles alternating."""
+    return Message("user", message.content, "compaction", timestamp=message.timestamp, context=context)
+
+
+def _find_time(session: Mapping[str, Any], *keys: str) -> str | None:
+    return next((time for key in keys if (time := format_time(session.get(key)))), None)
+
+
+def _describe_source(session: Mapping[str, Any], layout: str) -> dict[str, Any]:
+    meta: dict[str, Any] = {
+        "layout": layout,
+        "platform": get_text(session, "platform", "source"),
+        "title": get_text(session, "title"),
+        "end_reason": get_text(session, "end_reason"),
+        "provider": get_text(session, "billing_provider"),
+    }
+    return {key: value for key, value in meta.items() if value is not None}
+
+
+def _show(record: Mapping[str, Any]) -> str:
+    return dump_json(dict(record))

@@ -1,0 +1,136 @@
+"""Hermes Agent's ``state.db`` → traces.
+
+The database is opened read-only, while Hermes may be writing (it uses a write-ahead log), and read in one transaction,
+so that a session is never seen half. Where the folder cannot be written to, SQLite cannot join the log of another
+process; then the file alone is read, as it was at the last checkpoint.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from tracemill.ingest.hermes_session import SessionRow, build_trace
+from tracemill.ingest.json_fields import get_text
+from tracemill.ingest.source import Head, LossLog
+from tracemill.trace import Trace
+
+STATE_FILE = "state.db"
+#: Stands for all sessions of one database: which roots it holds is known only after reading it.
+STATE_ROOT = f"hermes-state:{STATE_FILE}"
+_MAGIC = b"SQLite format 3\x00"
+_TIMEOUT_S = 5.0
+#: What SQLite says where it may not create the index of the log; a locked database is another matter.
+_NO_LOG_SIGNS = ("unable to open", "readonly")
+_READ_ERRORS = (sqlite3.Error, UnicodeDecodeError, OverflowError)
+
+
+def read_state_head(path: Path) -> Head | None:
+    """Raises: OSError: the file cannot be opened or read."""
+    with path.open("rb") as file:
+        return Head(STATE_ROOT) if file.read(len(_MAGIC)) == _MAGIC else None
+
+
+def read_state(path: Path, log: LossLog, source_kind: str) -> Iterator[Trace | None]:
+    """Yield the sessions in order of their start; what cannot be read is logged.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(_MAGIC))
+    if start != _MAGIC:
+        log.drop("foreign_file" if start else "empty_file", detail="no SQLite database")
+        return
+    try:
+        with closing(_open_database(path)) as database:
+            yield from _read_sessions(database, path, log, source_kind)
+    except _READ_ERRORS as error:
+        log.drop("unreadable_file", detail=str(error)[:300])
+
+
+def _open_database(path: Path) -> sqlite3.Connection:
+    """A connection with a read transaction begun. Raises: sqlite3.Error: the file is no readable database."""
+    address = f"file:{quote(str(path.resolve()))}?mode=ro"
+    try:
+        return _begin(address)
+    except sqlite3.OperationalError as error:
+        if not any(sign in str(error) for sign in _NO_LOG_SIGNS):
+            raise
+        return _begin(f"{address}&immutable=1")
+
+
+def _begin(address: str) -> sqlite3.Connection:
+    database = sqlite3.connect(address, uri=True, timeout=_TIMEOUT_S, isolation_level=None)
+    try:
+        database.row_factory = sqlite3.Row
+        database.text_factory = _decode_text
+        database.execute("BEGIN")
+        database.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _read_sessions(database: sqlite3.Connection, path: Path, log: LossLog, source_kind: str) -> Iterator[Trace | None]:
+    tables = {row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view')")}
+    if not {"sessions", "messages"} <= tables:
+        log.drop("foreign_file", detail="a SQLite database without the tables sessions and messages")
+        return
+    sessions = _list_sessions(database, log)
+    parents = {str(session.get("id")): get_text(session, "parent_session_id") for session in sessions}
+    for session in sessions:
+        own_id = str(session.get("id"))
+        rows = _list_messages(database, session.get("id"), log)
+        log.lines_read += len(rows)
+        yield build_trace(session, rows, own_id, _find_root(own_id, parents), "state_db", path, log, source_kind)
+
+
+def _list_sessions(database: sqlite3.Connection, log: LossLog) -> list[dict[str, Any]]:
+    sessions: list[dict[str, Any]] = []
+    try:
+        for row in database.execute("SELECT * FROM sessions"):
+            sessions.append(_to_record(row))
+    except _READ_ERRORS as error:
+        log.drop("unreadable_file", detail=f"sessions after the first {len(sessions)}: {error}"[:300])
+    return sorted(sessions, key=_make_order)
+
+
+def _list_messages(database: sqlite3.Connection, session_id: Any, log: LossLog) -> list[SessionRow]:
+    """The rows of a session in the order of their ids, which is Hermes's own order of a conversation."""
+    rows: list[SessionRow] = []
+    try:
+        for row in database.execute("SELECT * FROM messages WHERE session_id = ? ORDER BY rowid", (session_id,)):
+            rows.append(SessionRow(_to_record(row)))
+    except _READ_ERRORS as error:
+        log.drop("malformed_record", detail=f"session {session_id!r} after {len(rows)} messages: {error}"[:300])
+    return rows
+
+
+def _to_record(row: sqlite3.Row) -> dict[str, Any]:
+    named = zip(row.keys(), row, strict=True)
+    return {key: _decode_text(value) if isinstance(value, bytes) else value for key, value in named}
+
+
+def _make_order(session: Mapping[str, Any]) -> tuple[float, str]:
+    started = session.get("started_at")
+    return (float(started) if isinstance(started, int | float) else 0.0, str(session.get("id")))
+
+
+def _find_root(own_id: str, parents: Mapping[str, str | None]) -> str:
+    """The first of the chain of parents; a parent that the database no longer holds still gives its id."""
+    seen = {own_id}
+    root = own_id
+    while (parent := parents.get(root)) is not None and parent not in seen:
+        seen.add(parent)
+        root = parent
+    return root
+
+
+def _decode_text(raw: bytes) -> str:
+    return raw.decode("utf-8", "replace")

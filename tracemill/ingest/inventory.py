@@ -1,0 +1,171 @@
+"""Which files hold traces, and which of them belong together, known from names and heads alone.
+
+A group is all files whose heads name the same root session: the session, its copies and its sub-agents. Groups are the
+unit of reading, of shuffling and of partitions, so that copies and sub-agents always follow their root.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from tracemill.errors import ConfigError, InputError
+from tracemill.ingest.source import Head, Loss, Source
+
+
+@dataclass(frozen=True, slots=True)
+class Partition:
+    """Part ``index`` (from 0) of ``count``.
+
+    Raises:
+        ConfigError: the numbers make no partition.
+    """
+
+    index: int
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1 or not 0 <= self.index < self.count:
+            raise ConfigError(
+                f"--partition-index {self.index} of --num-partitions {self.count}: the index counts from 0 and must be "
+                "below the number of partitions"
+            )
+
+    def holds(self, root_session_id: str) -> bool:
+        """Whether a root session falls into this part: by a hash of its id, the same on every machine."""
+        digest = hashlib.blake2b(root_session_id.encode("utf-8", "replace"), digest_size=8).digest()
+        return int.from_bytes(digest, "big") % self.count == self.index
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which sessions to read: ``trace_ids`` (empty: all), ``since`` (sessions that started on that day or later)."""
+
+    trace_ids: frozenset[str] = frozenset()
+    since: date | None = None
+    partition: Partition | None = None
+    shuffle_seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Files of one root session, in path order."""
+
+    root_session_id: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a folder holds: the groups that were selected, in reading order, and the files passed over.
+
+    ``files_in`` counts the session files found; every one is in a group, in ``rejects`` or in ``files_left_out``
+    (files that the selection does not ask for). ``root_ids`` are the root sessions of all files, selected or not.
+    """
+
+    root: Path
+    groups: tuple[Group, ...]
+    rejects: tuple[Loss, ...]
+    files_in: int
+    files_left_out: int
+    root_ids: frozenset[str]
+
+
+def locate_files(
+    source: Source, trace_dir: str | None, file_pattern: str | None = None, *, recursive: bool = True
+) -> tuple[Path, list[Path]]:
+    """The folder (or single file) to read, and the session files there, in path order.
+
+    Raises:
+        InputError: no folder was named and the format has no default, it does not exist, or it holds no such file.
+    """
+    if trace_dir is None and source.default_dir is None:
+        raise InputError(f"--format {source.name} has no default folder: name one with --trace-dir")
+    named = trace_dir if trace_dir is not None else str(source.default_dir)
+    root = Path(named).expanduser().resolve()
+    beside = [Path(name).expanduser() for name in source.default_files] if trace_dir is None else []
+    beside = [path for path in beside if path.is_file()]
+    if not root.exists() and not beside:
+        hint = f" (the default of --format {source.name}); name another with --trace-dir" if trace_dir is None else ""
+        raise InputError(f"{named}: no such folder{hint}; looked for {source.title} sessions")
+    if root.is_file():
+        return root, [root]
+    pattern = file_pattern or source.file_pattern
+    found = sorted(
+        path
+        for path in (root.rglob("*") if recursive else root.glob("*"))
+        if fnmatchcase(path.name, pattern) and source.is_session_file(path) and not path.is_dir()
+    )
+    if not found and not beside:
+        where = "under" if recursive else "directly in"
+        raise InputError(f"{root}: no file of {source.title} sessions {where} this folder (looked for {pattern})")
+    return root, found + beside
+
+
+def take_inventory(source: Source, root: Path, files: Sequence[Path], selection: Selection) -> Inventory:
+    """Group files by root session and apply what heads can decide: partition, date, order."""
+    members: dict[str, list[Path]] = {}
+    root_ids: set[str] = set()
+    rejects: list[Loss] = []
+    left_out = 0
+    for path in files:
+        head = _read_head(source, path, rejects)
+        if head is None:
+            if selection.partition is not None and not selection.partition.holds(_name_within(path, root)):
+                rejects.pop()
+                left_out += 1
+            continue
+        root_ids.add(head.root_session_id)
+        if not _is_selected(head, selection):
+            left_out += 1
+            continue
+        members.setdefault(head.root_session_id, []).append(path)
+    groups = [Group(root_id, tuple(paths)) for root_id, paths in members.items()]
+    return Inventory(root, tuple(_order(groups, selection)), tuple(rejects), len(files), left_out, frozenset(root_ids))
+
+
+def _name_within(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.name
+
+
+def _read_head(source: Source, path: Path, rejects: list[Loss]) -> Head | None:
+    try:
+        head = source.read_head(path)
+        if head is None:
+            reason = "empty_file" if path.stat().st_size == 0 else "foreign_file"
+            rejects.append(Loss(reason, str(path), detail=f"no {source.title} session in the head of the file"))
+        return head
+    except OSError as error:
+        rejects.append(Loss("unreadable_file", str(path), detail=error.strerror or str(error)))
+        return None
+
+
+def _is_selected(head: Head, selection: Selection) -> bool:
+    if selection.partition is not None and not selection.partition.holds(head.root_session_id):
+        return False
+    if selection.since is not None:
+        started = parse_day(head.started_at)
+        return started is not None and started >= selection.since
+    return True
+
+
+def _order(groups: Iterable[Group], selection: Selection) -> list[Group]:
+    ordered = sorted(groups, key=lambda group: group.paths[0].as_posix())
+    if selection.shuffle_seed is not None:
+        random.Random(selection.shuffle_seed).shuffle(ordered)
+    return ordered
+
+
+def parse_day(timestamp: str | None) -> date | None:
+    """The day of an ISO 8601 timestamp, None where there is none."""
+    if not timestamp:
+        return None
+    try:
+        return datetime.fromisoformat(timestamp.replace("Z", "+00:00")).date()
+    except ValueError:
+        return None

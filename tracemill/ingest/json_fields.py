@@ -1,0 +1,109 @@
+"""Fields of JSON that another program wrote: each function gives the type asked for or nothing, and none raises."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+_ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+#: A count of seconds above this is taken for milliseconds (seconds reach it in the year 5138).
+_MAX_SECONDS = 1e11
+_MAX_INT = 2**53
+
+
+def get_text(record: Mapping[str, Any], *keys: str) -> str | None:
+    """The first of the named fields that is a string with something in it."""
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+    return None
+
+
+def get_int(record: Mapping[str, Any], key: str) -> int | None:
+    """A whole number that a float holds exactly; None for anything else, booleans too."""
+    value = record.get(key)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_INT:
+        return None
+    return int(value) if value == int(value) else None
+
+
+def get_number(record: Mapping[str, Any], key: str) -> float | None:
+    """A finite number, with true and false as 1 and 0."""
+    value = record.get(key)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def get_bool(record: Mapping[str, Any], key: str) -> bool | None:
+    value = record.get(key)
+    return value if isinstance(value, bool) else None
+
+
+def as_record(value: Any) -> dict[str, Any]:
+    """The value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}  # pyright: ignore[reportUnknownVariableType]
+
+
+def as_list(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty one."""
+    return value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType]
+
+
+def parse_record(value: Any) -> dict[str, Any]:
+    """An object, or the object that a string holds as JSON, else an empty one."""
+    if not isinstance(value, str):
+        return as_record(value)
+    return as_record(parse_json(value))
+
+
+def parse_json(text: str) -> Any | None:
+    """The value that a string holds as JSON, or None."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def format_time(value: Any) -> str | None:
+    """A date as the source wrote it, or a number of seconds or milliseconds since 1970 as ISO 8601 in UTC."""
+    if isinstance(value, str):
+        return value.strip() if _ISO_DATE.match(value.strip()) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        return None
+    seconds = value / 1000 if abs(value) > _MAX_SECONDS else float(value)
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return None
+
+
+def dump_json(value: Any) -> str:
+    """A value as JSON text; a string as it is; empty where it is nested too deep to be written."""
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return ""
+
+
+def read_tool_definitions(value: Any) -> tuple[dict[str, Any], ...]:
+    """Tool definitions as OpenAI writes them, from that shape or from a flat ``name, description, parameters``."""
+    tools: list[dict[str, Any]] = []
+    for item in as_list(value):
+        definition = as_record(item)
+        function = as_record(definition.get("function"))
+        name = get_text(function, "name") or get_text(definition, "name")
+        if name is None:
+            continue
+        described = get_text(function, "description") or get_text(definition, "description")
+        schemas = (function.get("parameters"), definition.get("parameters"), definition.get("input_schema"))
+        empty: dict[str, Any] = {"type": "object", "properties": {}}
+        parameters = next((record for schema in schemas if (record := as_record(schema))), empty)
+        body = {"name": name, "description": described or "", "parameters": parameters}
+        tools.append({"type": "function", "function": body})
+    return tuple(tools)

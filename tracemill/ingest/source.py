@@ -1,0 +1,135 @@
+"""What a source is: how one trace format is found on disk and turned into traces.
+
+A format is one module in this folder that defines ``SOURCE: Source``, and one entry in ``tracemill.ingest.SOURCES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+
+from tracemill.trace import Trace
+
+#: Every reason under which something can be lost or mended while reading, with its meaning.
+REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        # lines that are lost
+        "cut_line": "the last line of a file ends in the middle of its JSON: the session may still be being written",
+        "bad_json": "the line is not JSON",
+        "not_an_object": "the line is JSON but no object",
+        "line_too_long": "the line is longer than the limit",
+        "unknown_record_type": "the record's type is not one that the reader knows",
+        "malformed_record": "the record's type is known, but a field that it needs is missing or has the wrong shape",
+        "unknown_content_block": "a content block whose type the reader does not know (the rest of the record is kept)",
+        "synthetic_message": "an assistant row that the harness wrote, not the model",
+        "api_error_message": "an assistant row that reports an API error, not model output",
+        "abandoned_branch": "a row of a branch that was rewound: not on the path to the newest message",
+        "duplicate_row": "a row with the id of an earlier row of the same session",
+        "unpaired_result": "a tool result whose call is not in the trace",
+        # files and sessions that are lost
+        "empty_file": "the file has no line",
+        "unreadable_file": "the file could not be opened or read",
+        "foreign_file": "the file is not one of this format",
+        "no_messages": "the session has no message",
+        "repeated_session": "a copy of a session whose rows are a prefix of a longer copy",
+        # nothing lost, worth knowing
+        "glued_objects": "two or more JSON objects on one line; all were recovered",
+        "bad_bytes": "bytes that are not valid text were replaced; the row is kept",
+        "nul_bytes": "NUL bytes were removed; the row is kept",
+        "lone_surrogate": "half of a surrogate pair was replaced; the row is kept",
+        "huge_integer": "an integer beyond 64 bits was kept as text",
+        "unpaired_call": "a tool call without a result (an interrupted or live session)",
+        "id_conflict": "another conversation has the same id: this one's id got a suffix from its content",
+    }
+)
+
+#: The reasons that lose nothing.
+NOTES: frozenset[str] = frozenset(
+    {"glued_objects", "bad_bytes", "nul_bytes", "lone_surrogate", "huge_integer", "unpaired_call", "id_conflict"}
+)
+
+DEFAULT_MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One thing that was lost, with its place. ``line`` counts from 1; ``content`` is an excerpt of what was lost."""
+
+    reason: str
+    path: str
+    line: int | None = None
+    detail: str = ""
+    content: str = ""
+
+
+@dataclass(slots=True)
+class LossLog:
+    """What one file lost while it was read. One log a file; nothing is shared."""
+
+    path: str
+    losses: list[Loss] = field(default_factory=list[Loss])
+    notes: dict[str, int] = field(default_factory=dict[str, int])
+    lines_read: int = 0
+
+    def drop(self, reason: str, line: int | None = None, detail: str = "", content: str = "") -> None:
+        """Count something as lost under ``reason`` (a key of ``REASONS`` that is not in ``NOTES``)."""
+        assert reason in REASONS, reason
+        assert reason not in NOTES, reason
+        self.losses.append(Loss(reason, self.path, line, detail, content[:2000]))
+
+    def note(self, reason: str, count: int = 1) -> None:
+        """Count something that was mended (a key of ``NOTES``)."""
+        assert reason in NOTES, reason
+        self.notes[reason] = self.notes.get(reason, 0) + count
+
+    def count_losses(self) -> dict[str, int]:
+        """Losses so far, by reason, sorted by reason."""
+        counts: dict[str, int] = {}
+        for loss in self.losses:
+            counts[loss.reason] = counts.get(loss.reason, 0) + 1
+        return dict(sorted(counts.items()))
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What the head of a file tells without its body being read.
+
+    ``root_session_id`` is the id that a session, its copies and its sub-agents share: it decides the partition.
+    """
+
+    root_session_id: str
+    started_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """How files are read. ``max_line_bytes``: a longer line is dropped as ``line_too_long``."""
+
+    max_line_bytes: int = DEFAULT_MAX_LINE_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One trace format.
+
+    * ``name``: as in ``--format``; ``title``: for people.
+    * ``default_dir``: where the producer writes, ``~`` allowed; None where ``--trace-dir`` is required.
+    * ``default_files``: files outside ``default_dir`` that are read beside it where they are there.
+    * ``file_pattern``: shell pattern of file names; ``is_session_file`` refuses the files in the same tree that are
+      no sessions (cheap, by name alone).
+    * ``read_head``: the ids of a file from its first bytes; None where the file is not of this format. Never raises
+      on any bytes; an ``OSError`` may pass.
+    * ``read_file``: the traces of one file, unredacted. Never raises on any bytes; what is lost goes to the log. An
+      ``OSError`` may pass. A trace's ``dropped`` is set from the log for the file's first trace.
+    """
+
+    name: str
+    title: str
+    default_dir: str | None
+    file_pattern: str
+    is_session_file: Callable[[Path], bool]
+    read_head: Callable[[Path], Head | None]
+    read_file: Callable[[Path, LossLog, ReadOptions], Iterator[Trace]]
+    default_files: tuple[str, ...] = ()

@@ -1,0 +1,107 @@
+"""Messages in the order in which a source wrote them → messages in the order that a ``Trace`` promises.
+
+Every tool call is followed by its result, in call order, wherever in the source the result stood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from tracemill.ingest.json_fields import dump_json
+from tracemill.ingest.source import LossLog
+from tracemill.trace import SELF, Message, Trace
+
+_Slot = tuple[int, int]
+
+
+@dataclass(slots=True)
+class Transcript:
+    """Collects the messages of one trace.
+
+    ``add`` returns a number; a compaction's ``context`` names earlier messages by these numbers, and ``build`` turns
+    them into positions in the finished trace. A result without ``tool_call_id`` belongs to the first call of the
+    latest model turn that has none yet.
+    """
+
+    entries: list[tuple[Message, int | None]] = field(default_factory=list[tuple[Message, int | None]])
+
+    def add(self, message: Message, line: int | None = None) -> int:
+        self.entries.append((message, line))
+        return len(self.entries) - 1
+
+    def build(self, log: LossLog) -> tuple[tuple[Message, ...], dict[int, int]]:
+        """The messages in order, and where each added one went; unpaired calls and results are logged."""
+        results = self._pair_results(log)
+        messages: list[Message] = []
+        positions: dict[int, int] = {}
+        for number, (message, _) in enumerate(self.entries):
+            if message.role == "tool":
+                continue
+            positions[number] = len(messages)
+            messages.append(message)
+            for place, call in enumerate(message.tool_calls):
+                result = results.get((number, place))
+                if result is None:
+                    log.note("unpaired_call")
+                    continue
+                positions[result] = len(messages)
+                messages.append(replace(self.entries[result][0], tool_call_id=call.id))
+        return tuple(_place_context(message, positions) for message in messages), positions
+
+    def _pair_results(self, log: LossLog) -> dict[_Slot, int]:
+        open_slots: dict[str, list[_Slot]] = {}
+        latest = -1
+        paired: dict[_Slot, int] = {}
+        for number, (message, line) in enumerate(self.entries):
+            for place, call in enumerate(message.tool_calls):
+                open_slots.setdefault(call.id, []).append((number, place))
+                latest = number
+            if message.role != "tool":
+                continue
+            slot = self._take_slot(open_slots, message.tool_call_id, latest, paired)
+            if slot is None:
+                log.drop("unpaired_result", line, f"call id {message.tool_call_id!r}"[:200], _show_content(message))
+            else:
+                paired[slot] = number
+        return paired
+
+    def _take_slot(
+        self, open_slots: dict[str, list[_Slot]], call_id: str | None, latest: int, paired: dict[_Slot, int]
+    ) -> _Slot | None:
+        """The call that a result answers: of the latest turn that has one with this id, the first without a result."""
+        if call_id is None:
+            if latest < 0:
+                return None
+            places = range(len(self.entries[latest][0].tool_calls))
+            free = [(latest, place) for place in places if (latest, place) not in paired]
+        else:
+            slots = open_slots.get(call_id, [])
+            free = [slot for slot in slots if slot[0] == slots[-1][0]]
+        if not free:
+            return None
+        call = self.entries[free[0][0]][0].tool_calls[free[0][1]]
+        open_slots[call.id].remove(free[0])
+        return free[0]
+
+
+def finish_traces(traces: Sequence[Trace], log: LossLog) -> list[Trace]:
+    """Put the file's losses on its first trace."""
+    return [replace(trace, dropped=log.count_losses()) if n == 0 else trace for n, trace in enumerate(traces)]
+
+
+def sum_tokens(messages: Sequence[Message], key: str) -> int | None:
+    """The sum of ``input_tokens`` or ``output_tokens`` over model turns; None where no turn says."""
+    counts = [message.usage[key] for message in messages if message.usage is not None and key in message.usage]
+    return sum(counts) if counts else None
+
+
+def _place_context(message: Message, positions: dict[int, int]) -> Message:
+    if message.context is None:
+        return message
+    kept = (SELF if number == SELF else positions.get(number) for number in message.context)
+    return replace(message, context=tuple(place for place in kept if place is not None))
+
+
+def _show_content(message: Message) -> str:
+    return message.content if isinstance(message.content, str) else dump_json(list(message.content))

@@ -1,0 +1,109 @@
+"""Opens Data Designer's engine for one config, in preview or create mode.
+
+``DatasetBuilder`` is what Data Designer's own ``preview`` and ``create`` run. It is called directly because the layer
+above it writes a settings folder into the home directory, loads the whole finished dataset to profile it (and downloads
+a tokenizer for that), and cannot be given a typed storage.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tracemill.plugin.config import AgentTraceSeedSource
+
+if TYPE_CHECKING:
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+    from data_designer.config.models import ModelProvider
+    from data_designer.engine.dataset_builders.dataset_builder import DatasetBuilder
+
+#: Rows of one row group. A killed run repeats no model call (the journal has them), only the cheap columns.
+BUFFER_SIZE = 50
+
+#: Data Designer's folder inside a dataset's folder.
+DATA_FOLDER = "data"
+
+
+def silence_telemetry() -> None:
+    """Keep Data Designer from sending usage events; has to run before it is imported."""
+    os.environ["NEMO_TELEMETRY_ENABLED"] = "false"
+
+
+def open_builder(
+    config_builder: DataDesignerConfigBuilder,
+    providers: list[ModelProvider],
+    folder: Path,
+    *,
+    is_resumed: bool = False,
+    buffer_size: int = BUFFER_SIZE,
+) -> DatasetBuilder:
+    """A dataset builder that writes to ``folder/data``.
+
+    Raises:
+        data_designer.errors.DataDesignerError: the config does not validate.
+    """
+    silence_telemetry()
+    from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
+    from data_designer.engine.dataset_builders.dataset_builder import DatasetBuilder
+    from data_designer.engine.model_provider import ModelProviderRegistry
+    from data_designer.engine.resources.resource_provider import create_resource_provider
+    from data_designer.engine.resources.seed_reader import SeedReaderRegistry
+    from data_designer.engine.secret_resolver import EnvironmentResolver
+    from data_designer.engine.storage.artifact_storage import ResumeMode
+
+    from tracemill.plugin.seed_reader import AgentTraceSeedReader
+    from tracemill.plugin.storage import TypedStorage, build_schema
+
+    run_config = RunConfig(
+        buffer_size=buffer_size,
+        max_concurrent_row_groups=_count_row_groups(config_builder, buffer_size),
+        disable_early_shutdown=True,
+        otel_metrics_port=None,
+        jinja_rendering_engine=JinjaRenderingEngine.NATIVE,
+        preserve_dropped_columns=False,
+        progress_interval=3600.0,
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = TypedStorage(
+        artifact_path=folder,
+        dataset_name=DATA_FOLDER,
+        resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER,
+    )
+    seed_config = config_builder.get_seed_config()
+    source: Any = seed_config.source if seed_config is not None else None
+    if isinstance(source, AgentTraceSeedSource):
+        storage.use_schema(build_schema(source, _list_declared(config_builder)))
+    provider = create_resource_provider(
+        artifact_storage=storage,
+        model_configs=config_builder.model_configs,
+        secret_resolver=EnvironmentResolver(),
+        model_provider_registry=ModelProviderRegistry.model_construct(providers=providers),
+        seed_reader_registry=SeedReaderRegistry(readers=[AgentTraceSeedReader()]),
+        seed_dataset_source=source,
+        run_config=run_config,
+    )
+    return DatasetBuilder(data_designer_config=config_builder.build(), resource_provider=provider)
+
+
+def preview_rows(builder: DatasetBuilder, num_records: int) -> list[dict[str, Any]]:
+    """Run the DAG in memory and return its rows."""
+    return builder.build_preview(num_records=num_records).to_dict(orient="records")
+
+
+def create_rows(builder: DatasetBuilder, num_records: int, *, is_resumed: bool = False) -> int:
+    """Run the DAG onto disk; returns the number of rows written."""
+    from data_designer.engine.storage.artifact_storage import ResumeMode
+
+    builder.build(num_records=num_records, resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER)
+    return builder.actual_num_records
+
+
+def _list_declared(config_builder: DataDesignerConfigBuilder) -> list[Any]:
+    return [config for config in config_builder.get_column_configs() if config.column_type != "seed-dataset"]
+
+
+def _count_row_groups(config_builder: DataDesignerConfigBuilder, buffer_size: int) -> int:
+    """Enough row groups at once to keep every parallel request busy while the last rows of a group are waited for."""
+    parallel = [int(config.inference_parameters.max_parallel_requests or 1) for config in config_builder.model_configs]
+    return max(3, 2 + 2 * max(parallel, default=1) // buffer_size)

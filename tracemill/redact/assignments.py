@@ -1,0 +1,124 @@
+"""Secrets that only their name gives away: ``API_KEY=…``, ``"password": "…"``, ``Authorization: Bearer …``.
+
+Names are looked for in lower case: one ``str.lower`` and a few ``in`` tests show for most texts that there is none.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from functools import cache
+
+from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_placeholder, is_random
+
+Hit = tuple[int, int, str]
+
+#: Words before ``token``, ``key`` … that make a name harmless: ``next_token``, ``pad_token``, ``public_key``.
+_HARMLESS_BEFORE = re.compile(
+    r"(?:next|prev|previous|page|nextpage|pad|eos|bos|unk|sep|cls|mask|stop|continuation|start|end|cache|primary|foreign"
+    r"|public|pub|publickey|sort|partition|idempotency|object|sync|resume|cursor|publishable|max|num|input|output|by|com|tres|sur)"
+    r"[_.-]?$"
+)
+#: What makes a name harmless when it follows: ``token_type``, ``password_hash``, ``secret_name``.
+_HARMLESS_AFTER = re.compile(
+    r"(?:^|[_.-])(?:id|name|type|count|ur[il]|file|path|hash|sha\d*|digest|fingerprint|length|len|size|limit|field|label"
+    r"|hint|env|var|regex|pattern|expiry|expires|usage|ref|arn|version|algorithm|alg|format|prefix|suffix|index|manager"
+    r"|provider|policy|source|endpoint|status|budget|ize|izer)s?$"
+    r"|^(?:thr|port|ed|ing|ive|age|enger|ion)"
+)
+#: A name that ends in ``key`` is a secret's only after one of these.
+_KEY_BEFORE = re.compile(
+    r"(?:api|access|secret|private|auth|account|encryption|encrypt|signing|master|service|license|deploy|shared|app"
+    r"|application|client|consumer|subscription|webhook|storage|jwt|session|admin|global|token)[_.-]?$"
+)
+_NAME_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
+_QUOTE = r"\\{0,8}[\"'`]"
+_SEPARATOR = (
+    rf"(?:{_QUOTE}\]?)?[ \t]{{0,4}}"
+    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|>(?=[^<>\s]{6,200}</))[ \t]{0,8}"
+)
+_VALUE = (
+    rf"(?:[brfu]{{0,2}}{_QUOTE}(?P<quoted>[^\s\"'`\\]{{6,1000}}+)(?={_QUOTE}|\Z)"
+    r"|(?P<bare>[^\s\"'`\\,;&|<>(){}\[\]]{6,1000}+)(?![(\[{]))"
+)
+#: What stands before the pattern's first character, the word from that character on (the rarest one), the kind.
+_NAMES: tuple[tuple[str, str, str], ...] = (
+    ("", r"pass(?:word|wd|phrase|code)?", "password"),
+    ("p", r"w(?<=pw)d", "password"),
+    ("", r"secret", "secret"),
+    ("to", r"k(?<=tok)en", "token"),
+    ("", r"k(?<=[a-z0-9_.-]k)ey", "api_key"),
+    ("", r"auth(?:orization)?(?=[\"'\\ =:,])", "secret"),
+)
+_WORDS = ("pass", "pwd", "secret", "token", "key", "auth")
+_BEARER = re.compile(rb"bearer[ \t]{1,4}(?P<token>[\w.~+/=-]{16,4000}+)")
+_BASIC = re.compile(rb"basic[ \t]{1,4}(?P<token>[a-z0-9+/]{8,400}+={0,2})")
+_SHORT_CHARS = 512
+
+
+def find_assigned(text: str) -> Iterator[Hit]:
+    """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name, and of authorization headers."""
+    folded = text.encode("ascii", "replace").lower()  # one byte a character: places stay, and it is fast
+    is_short = len(folded) < _SHORT_CHARS
+    for word, lead, pattern, kind in _compile_names():
+        if is_short and word not in folded:
+            continue
+        for match in pattern.finditer(folded):
+            yield from _judge_assignment(text, match, lead, kind)
+    if b"bearer " in folded:
+        for match in _BEARER.finditer(folded):
+            token = text[slice(*match.span("token"))]
+            if not is_placeholder(token) and is_random(token):
+                yield *match.span("token"), "bearer_token"
+    if b"basic " in folded:
+        for match in _BASIC.finditer(folded):
+            if _is_basic_auth(text[slice(*match.span("token"))]):
+                yield *match.span("token"), "basic_auth"
+
+
+def is_secret_name(name: str) -> bool:
+    """Whether a key of an object has one of the words of a secret's name."""
+    folded = name.lower()
+    return any(word in folded for word in _WORDS)
+
+
+@cache
+def _compile_names() -> tuple[tuple[bytes, str, re.Pattern[bytes], str], ...]:
+    compiled: list[tuple[bytes, str, re.Pattern[bytes], str]] = []
+    for word, (lead, name, kind) in zip(_WORDS, _NAMES, strict=True):
+        spoken = r"|[ \t]is:?[ \t]{1,2}" if kind == "password" else ""
+        after = r"(?P<after>[\w.-]{0,40}?)"
+        pattern = rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}"
+        compiled.append((word.encode(), lead, re.compile(pattern.encode()), kind))
+    return tuple(compiled)
+
+
+def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -> Iterator[Hit]:
+    begin = match.start() - len(lead)
+    head = text[max(0, begin - 40) : begin]
+    before = head[len(head.rstrip(_NAME_LETTERS)) :]
+    if match["space"] and not before.startswith("--"):
+        return
+    folded_before, after = before.lower(), match["after"].decode()
+    if _HARMLESS_BEFORE.search(folded_before) or _HARMLESS_AFTER.search(after):
+        return
+    if kind == "api_key" and not _KEY_BEFORE.search(folded_before):
+        return
+    group = "quoted" if match["quoted"] else "bare"
+    start, end = match.span(group)
+    value = text[start:end].rstrip(".:") if group == "bare" else text[start:end]
+    accept = is_assigned_password if kind == "password" else is_assigned_key
+    if accept(value, group == "quoted"):
+        is_aws = kind == "secret" and after.replace("_", "") == "accesskey"
+        yield start, start + len(value), "aws_secret_key" if is_aws else kind
+
+
+def _is_basic_auth(token: str) -> bool:
+    try:
+        text = base64.b64decode(token, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return False
+    user, colon, password = text.partition(":")
+    return bool(colon and user and password) and text.isprintable() and not is_placeholder(password)

@@ -1,0 +1,131 @@
+"""People's names as traces carry them: e-mail addresses and home directories.
+
+Kept as they are: addresses that belong to nobody (``git@…``, ``noreply@…``, everything at ``example.*`` and the
+reserved domains of RFC 2606), and home directories of roles (``/home/user``, ``/home/ubuntu``, ``/Users/Shared`` …).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+Hit = tuple[int, int, str]
+
+
+def _split(words: str) -> frozenset[str]:
+    return frozenset(words.split())
+
+
+_LOCAL_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
+_AT = re.compile(
+    r"@(?<=[A-Za-z0-9_+-]@)(?P<domain>(?:[A-Za-z0-9-]{1,63}+\.){1,6}(?P<top>[A-Za-z]{2,24}))(?![A-Za-z0-9_]|-[A-Za-z0-9])"
+)
+_ESCAPE_TAIL = re.compile(r"u00[0-9a-fA-F]{2}|x[0-9a-fA-F]{2}|[nrt]")
+_BOTS = re.compile(r"(?:git|svn|hg|noreply|no-reply|no_reply|donotreply|do-not-reply|mailer-daemon)", re.IGNORECASE)
+_HARMLESS_DOMAIN = re.compile(
+    r"(?:.*\.)?(?:example\.[a-z.]{2,6}|[a-z-]*example\.(?:com|org|net)|domain\.com|yourdomain\.com|your-domain\.com"
+    r"|company\.com|yourcompany\.com|test\.com|email\.com|host\.com|\w+\.(?:example|test|invalid|localhost|local))",
+    re.IGNORECASE,
+)
+#: Endings that look like a country's domain or a general one; everything else after an ``@`` is a file or an attribute.
+_GENERAL_TOPS = _split(
+    "com org net edu gov mil int info biz name dev app cloud tech online site xyz email company studio agency "
+    "digital pro solutions systems software design group world life blog shop store live news team work works "
+    "academy art bank bio care center chat city club codes coffee community consulting cool engineering expert "
+    "finance foundation fun fund games global health host house inc institute international jobs kitchen land "
+    "law link llc love ltd media mobi money museum network ninja one page partners photo plus press "
+    "productions run school science security services social space support tips today tools top travel "
+    "university ventures video vip website wiki zone asia berlin london paris internal corp lan intranet "
+)
+_NO_COUNTRY = _split("js ts go cs kt jl vb db gz xz ex hs wy")
+
+#: A home directory begins a path: what may stand before its first slash.
+_PATH_START = (
+    r"(?:(?<![\w.\-/~}%)]ROOT)|(?<=\\[nrt]ROOT)|(?<=\dmROOT)|(?<=-[ILFB]ROOT)|(?<=[/\\][a-zA-Z]ROOT)|(?<=://ROOT)"
+    r"|(?<=%[0-9A-F]{2}ROOT)|(?<=/varROOT)|(?<=/hostROOT)|(?<=/exportROOT)|(?<=/dataROOT)|(?<=buntuROOT))"
+)
+_NAME = r"(?P<name>[^\W_][\w.-]{0,254}+)(?![\w.-])"
+_UNIX_HOMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (root, re.compile(root + _PATH_START.replace("ROOT", root) + _NAME)) for root in ("/home/", "/Users/")
+)
+_ENCODED_HOME = re.compile(r"%2F(?:home|Users)%2F(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,254}+)(?![\w.-])")
+_WINDOWS_HOME = re.compile(
+    r"sers\\{1,8}(?P<name>[^\W_][^\s\\/:*?\"'`<>|]{0,254}+(?:[ ][^\\/:*?\"'<>|\r\n\t]{1,40}(?=\\))?)"
+)
+_SLUG_HOME = re.compile(
+    r"-(?:Users-(?<![\w-]-Users-)|home-(?<![\w-]-home-))(?P<name>[A-Za-z0-9]{1,32}+(?:_[0-9a-f]{6})?)(?=-)"
+)
+_ROLES = _split(
+    "user users username docs web_user shared public default root runner node ubuntu debian admin administrator vscode "
+    "codespace gitpod jovyan app appuser coder dev developer docker ec2-user vagrant pi git jenkins nobody oai "
+    "sandbox agent agents openhands claude kasm-user test tester me you your-name yourname name your_username "
+    "yourusername your-username linuxbrew builder build circleci travis postgres mysql www-data nonroot swe- "
+    "bench swebench all x xxx foo bar example alluser allusers runneradmin containeruser "
+    "containeradministrator "
+)
+_PLACEHOLDER_NAME = re.compile(r"user_[0-9a-f]{6}")
+
+
+def find_emails(text: str) -> Iterator[Hit]:
+    """Yield ``(start, end, "email")`` of the e-mail addresses of people."""
+    if "@" not in text:
+        return
+    for match in _AT.finditer(text):
+        start = _find_local_start(text, match.start())
+        local = text[start : match.start()]
+        if not local or not _is_domain(match) or _BOTS.fullmatch(local):
+            continue
+        scheme = text.rfind("://", max(0, start - 130), start)
+        if scheme >= 0 and not re.search(r"[\s/\"'<>@]", text[scheme + 3 : start]):
+            continue  # the user of a URL, not an address
+        if _HARMLESS_DOMAIN.fullmatch(match["domain"]):
+            continue
+        yield start, match.end(), "email"
+
+
+def find_homes(text: str) -> Iterator[Hit]:
+    """Yield ``(start, end, "home")`` of the names in home directories; the span is the name alone."""
+    has_users = "sers" in text
+    if not has_users and "home" not in text:
+        return
+    for root, pattern in _UNIX_HOMES:
+        if root in text:
+            yield from _name_hits(pattern, text)
+    if has_users and "sers\\" in text:
+        for match in _WINDOWS_HOME.finditer(text):
+            if text[max(0, match.start() - 2) : match.start()] in ("\\U", "/U", "\\u"):
+                yield from _judge_name(match)
+    if (has_users and "-Users-" in text) or "-home-" in text:
+        yield from _name_hits(_SLUG_HOME, text)
+    if "%" in text and "%2F" in text:
+        yield from _name_hits(_ENCODED_HOME, text)
+
+
+def _name_hits(pattern: re.Pattern[str], text: str) -> Iterator[Hit]:
+    for match in pattern.finditer(text):
+        yield from _judge_name(match)
+
+
+def _judge_name(match: re.Match[str]) -> Iterator[Hit]:
+    name = match["name"].rstrip(".-")
+    if name and name.lower() not in _ROLES and not _PLACEHOLDER_NAME.fullmatch(name):
+        start = match.start("name")
+        yield start, start + len(name), "home"
+
+
+def _find_local_start(text: str, at: int) -> int:
+    head = text[max(0, at - 64) : at]
+    local = head[len(head.rstrip(_LOCAL_LETTERS)) :]
+    start = at - len(local)
+    if start and text[start - 1] == "\\" and (escape := _ESCAPE_TAIL.match(local)):
+        start += escape.end()  # the letters of an escape such as \n or \u003c
+    while start < at and text[start] in ".-+":
+        start += 1
+    return start
+
+
+def _is_domain(match: re.Match[str]) -> bool:
+    labels, top = match["domain"].split("."), match["top"].lower()
+    if sum(label.isdigit() for label in labels) > 1 or any(not label or label[0] == "-" for label in labels):
+        return False
+    return top in _GENERAL_TOPS or (len(top) == 2 and top not in _NO_COUNTRY)

@@ -1,0 +1,105 @@
+"""Where a rule's literal stands in a text, found at the speed of a few scans for one character.
+
+Measured on 3 MB of agent traces (CPython 3.11): one regular expression with all literals as alternatives costs 15 to
+25 ns a byte; ``str.find`` 0.5 to 0.9 ns a byte for each literal, 50 ns for 80 of them; a pattern that begins with one
+fixed character 0.3 to 1.5 ns a byte. So literals are grouped by a character that is rare in text (their last ``_``,
+``-`` or ``.``, an ``A``, ``J``, ``K`` …) and looked at by lookbehind only where that one stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from tracemill.redact.rules import RULES, Rule
+
+#: Pivot character → what has to follow it for a literal of its group; every key is longer than this.
+_PIVOTS = {
+    "_": "(?=[A-Za-z0-9_-]{12})",
+    "-": "(?=[A-Za-z0-9_%-]{12})",
+    ".": "(?=[A-Za-z0-9_-]{2})",
+    **dict.fromkeys("~&JAKB", ""),
+}
+_LAST_PIVOTS = frozenset("_-.")
+#: A literal without a pivot is looked for as it is; this one only where a text has the other character as well.
+_GATES = {"://": "@"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    rule: Rule
+    literal: str
+    pivot: int
+    pattern: re.Pattern[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sieve:
+    gate: str
+    pattern: re.Pattern[str]
+    entries: tuple[_Entry, ...]
+
+
+def find_keys(text: str) -> Iterator[tuple[int, int, str]]:
+    """Yield ``(start, end, kind)`` of every match of a rule; matches of different rules may overlap."""
+    for sieve in _build_sieves():
+        if sieve.gate not in text:
+            continue
+        done: dict[str, int] = {}
+        for site in sieve.pattern.finditer(text):
+            for entry in sieve.entries:
+                start = site.start() - entry.pivot
+                if start >= done.get(entry.rule.kind, 0) and text.startswith(entry.literal, start):
+                    yield from _try_rule(entry, text, start, done)
+
+
+def _try_rule(entry: _Entry, text: str, start: int, done: dict[str, int]) -> Iterator[tuple[int, int, str]]:
+    rule = entry.rule
+    for back in rule.back:
+        if back > start or not (match := entry.pattern.match(text, start - back)):
+            continue
+        # what was refused is not looked at again: a long run of the same literal stays linear
+        done[rule.kind] = max(match.end(), start + 1)
+        if rule.accept is None or rule.accept(match):
+            yield *match.span(match.lastindex or 0), rule.kind
+            return
+
+
+@cache
+def _build_sieves() -> tuple[_Sieve, ...]:
+    groups: dict[str, list[_Entry]] = {}
+    for rule in RULES:
+        pattern = re.compile(rule.pattern)
+        for literal in rule.literals:
+            letter, pivot = _choose_pivot(literal)
+            groups.setdefault(letter, []).append(_Entry(rule, literal, pivot, pattern))
+    return tuple(
+        _Sieve(_GATES.get(letter, letter), _compile_sieve(letter, entries), tuple(entries))
+        for letter, entries in groups.items()
+    )
+
+
+def _choose_pivot(literal: str) -> tuple[str, int]:
+    if literal[-1] in _LAST_PIVOTS:
+        return literal[-1], len(literal) - 1
+    for letter in _PIVOTS:
+        if letter in literal and letter not in _LAST_PIVOTS:
+            return letter, literal.rindex(letter)
+    return literal, 0
+
+
+def _compile_sieve(letter: str, entries: Iterable[_Entry]) -> re.Pattern[str]:
+    if letter not in _PIVOTS:
+        aheads = sorted({entry.rule.ahead for entry in entries})
+        return re.compile(re.escape(letter) + (f"(?={'|'.join(aheads)})" if all(aheads) else ""))
+    sites: dict[str, dict[str, None]] = {}
+    for entry in entries:
+        head, tail = entry.literal[: entry.pivot + 1], entry.literal[entry.pivot + 1 :]
+        near = f"(?<={re.escape(head[-2:])})" if len(head) > 1 else ""
+        behind = f"(?<={re.escape(head)})" if len(head) > 2 else ""
+        ahead = f"(?={re.escape(tail)}{entry.rule.ahead})" if tail or entry.rule.ahead else ""
+        sites.setdefault(near, {})[behind + ahead] = None
+    branches = "|".join(f"{near}(?:{'|'.join(sites[near])})" for near in sites)
+    return re.compile(f"{re.escape(letter)}{_PIVOTS[letter]}(?:{branches})")

@@ -1,0 +1,143 @@
+"""The dataset card: ``README.md`` in the Hub's format, with where the rows come from, what was counted, and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+_SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
+
+
+@dataclass(frozen=True, slots=True)
+class CardFacts:
+    """What a card tells. All counts by name; ``scores`` maps a score column to ``{score: rows}``."""
+
+    title: str
+    recipe: str
+    rows: int
+    kept: int
+    reading: Mapping[str, Any]
+    missing: Mapping[str, int]
+    reasons: Mapping[str, int]
+    scores: Mapping[str, Mapping[str, int]]
+    statuses: Mapping[str, Mapping[str, int]]
+    sources: Mapping[str, int]
+    judge_kinds: Mapping[str, int]
+    models: Mapping[str, str]
+    versions: Mapping[str, str]
+    redacted: Mapping[str, int]
+    is_complete: bool
+
+
+def render_card(facts: CardFacts) -> str:
+    """The card as Markdown with YAML front matter."""
+    parts = [_render_front_matter(facts), f"# {facts.title}\n", _render_summary(facts), _render_files()]
+    parts.append(_render_provenance(facts))
+    parts.append("## Counts\n\n" + _render_stages(facts))
+    parts.append(_render_scores(facts.scores))
+    parts.append(_render_limits(facts))
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _render_front_matter(facts: CardFacts) -> str:
+    size = next((name for limit, name in _SIZES if facts.kept < limit), "n>1M")
+    tags = "".join(f"- {tag}\n" for tag in ("agent-traces", "sft", "synthetic", "tracemill"))
+    return (
+        f"---\ntask_categories:\n- text-generation\nlanguage:\n- en\nsize_categories:\n- {size}\ntags:\n{tags}"
+        "configs:\n- config_name: sft\n  default: true\n  data_files: sft.jsonl\n"
+        "- config_name: all\n  data_files: all.jsonl\n---\n"
+    )
+
+
+def _render_summary(facts: CardFacts) -> str:
+    kind = ", ".join(f"{count} rows by {name}" for name, count in sorted(facts.judge_kinds.items())) or "none"
+    state = (
+        "" if facts.is_complete else "\n**This run has not finished: the files hold what was done when it stopped.**\n"
+    )
+    return (
+        f"{facts.kept} of {facts.rows} rows are in `sft.jsonl`. Judge kind: {kind}.\n{state}\n"
+        f"Made by the recipe `{facts.recipe}` of tracemill {facts.versions.get('tracemill', '')} on Data Designer "
+        f"{facts.versions.get('data-designer', '')}.\n"
+    )
+
+
+def _render_files() -> str:
+    rows = [
+        ("`sft.jsonl`", "the rows kept, as chat messages"),
+        ("`all.jsonl`", "every row with digest, record, scores, statuses and reason"),
+        ("`rejects.jsonl`", "lines, sessions and rows left out, each with reason and place"),
+        ("`data/parquet-files/`", "every row, as Data Designer wrote it"),
+        ("`run.json`", "arguments, versions, models, prompt hashes, counts, tokens, seconds"),
+    ]
+    return "## Files\n\n" + _render_table(("file", "what it holds"), rows)
+
+
+def _render_provenance(facts: CardFacts) -> str:
+    sources = [(name, str(count)) for name, count in sorted(facts.sources.items())]
+    models = [(role, model) for role, model in facts.models.items()]
+    redacted = [(kind, str(count)) for kind, count in sorted(facts.redacted.items())]
+    text = "## Provenance\n\n" + _render_table(("trace format", "rows"), sources)
+    text += "\n" + _render_table(("role", "model"), models)
+    text += "\nSecrets and names were replaced by typed placeholders before any model or file saw them:\n\n"
+    return text + (_render_table(("kind", "replacements"), redacted) if redacted else "none was found.\n")
+
+
+def _render_stages(facts: CardFacts) -> str:
+    reading = facts.reading
+    lost = reading.get("lost", {})
+    rows: list[tuple[str, str, str]] = [
+        ("read", "session files found", str(reading.get("files_found", 0))),
+        *(("read", name.replace("_", " "), str(reading[name])) for name in _READING_NAMES if reading.get(name)),
+        *(("read", f"lost: `{reason}`", str(count)) for reason, count in sorted(lost.items())),
+        ("generate", "rows", str(facts.rows)),
+        *(("generate", f"missing: `{reason}`", str(count)) for reason, count in sorted(facts.missing.items())),
+        *(
+            ("generate", f"`{column}` {status}", str(count))
+            for column, counts in facts.statuses.items()
+            for status, count in sorted(counts.items())
+        ),
+        ("recommend", "kept", str(facts.kept)),
+        *(("recommend", f"left out: `{reason}`", str(count)) for reason, count in _rank(facts.reasons)),
+    ]
+    return _render_table(("stage", "what", "count"), rows)
+
+
+_READING_NAMES = (
+    "files_read", "files_rejected", "files_not_selected", "files_not_needed", "traces_found", "traces_kept",
+    "repeated", "no_messages", "not_selected", "over_limit",
+)  # fmt: skip
+
+
+def _render_scores(scores: Mapping[str, Mapping[str, int]]) -> str:
+    columns = ("score", *(name.removesuffix("_score") for name in scores))
+    values = ("4", "3", "2", "1", "0", "null")
+    rows = [(value, *(str(counts.get(value, 0)) for counts in scores.values())) for value in values]
+    return "## Scores\n\nRows by score, on each dimension:\n\n" + _render_table(columns, rows)
+
+
+def _render_limits(facts: CardFacts) -> str:
+    text = (
+        "## Limits\n\n"
+        "- Instruction and response were written from a digest, not from the work itself; they are as true as the "
+        "digest is.\n"
+        "- `unsupported_references` finds paths, commands, flags, URLs, packages and identifiers that the trace does "
+        "not hold. A wrong statement without such a name passes it.\n"
+        "- Redaction works by rules: check the data before you publish it.\n"
+    )
+    if "heuristic" in facts.judge_kinds:
+        text += (
+            "- Rows of judge kind `heuristic` were filled and scored by an extractive baseline without a model. They "
+            "are in `sft.jsonl` only if that was asked for.\n"
+        )
+    return text
+
+
+def _rank(counts: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _render_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + " --- |" * len(header)]
+    lines.extend("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in rows)
+    return "\n".join(lines) + "\n"

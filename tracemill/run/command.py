@@ -1,0 +1,106 @@
+"""One recipe's command line, from parsed flags to an exit code; prints what a person reads."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracemill.run.options import Options
+from tracemill.run.output import RecipeModule
+from tracemill.run.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tracemill.run.create import CreateResult
+    from tracemill.run.finish import FinishedRun
+
+
+def run_recipe(options: Options, module: RecipeModule, code_folders: list[Path], terminal: Terminal) -> int:
+    """Run a recipe as the flags ask.
+
+    Raises:
+        TracemillError: what the user can mend.
+    """
+    from tracemill.plugin.engine import silence_telemetry
+
+    silence_telemetry()
+    if options.estimate:
+        from tracemill.run.estimate import estimate_run
+
+        terminal.say(estimate_run(options, module))
+        return 0
+    if options.preview:
+        return _preview(options, module, terminal)
+    from tracemill.run.create import create_dataset
+
+    result = create_dataset(options, module, code_folders)
+    _show_result(result, options, terminal)
+    return result.exit_code
+
+
+def _preview(options: Options, module: RecipeModule, terminal: Terminal) -> int:
+    from tracemill.report.show import show_counts, show_record
+    from tracemill.run.preview import preview_dataset
+
+    result = preview_dataset(options, module)
+    for notice in result.notices:
+        terminal.note(notice)
+    if result.rows:
+        show_record(terminal.console, choose_sample(result.rows, module.OUTPUT.keep_column), module.OUTPUT.sections)
+    reasons: dict[str, int] = {}
+    for row in result.rows:
+        reason = str(row[module.OUTPUT.reason_column])
+        reasons[reason] = reasons.get(reason, 0) + 1
+    kept = reasons.pop("none", 0)
+    lines = [("session files found", str(result.reading["files_found"]))]
+    lines += [(f"lost while reading: {reason}", str(count)) for reason, count in result.reading["lost"].items()]
+    lines += [("traces", str(len(result.rows))), ("recommended", str(kept))]
+    lines += [(f"not recommended: {reason}", str(count)) for reason, count in sorted(reasons.items())]
+    lines += [("model requests", str(result.requests))]
+    show_counts(terminal.console, "Preview", lines)
+    return 0
+
+
+def choose_sample(rows: list[dict[str, object]], keep_column: str) -> dict[str, object]:
+    """The row that a preview shows: the first recommended one, else the first."""
+    return next((row for row in rows if row[keep_column]), rows[0])
+
+
+def _show_result(result: CreateResult, options: Options, terminal: Terminal) -> None:
+    from tracemill.report.show import show_counts
+
+    for notice in result.notices:
+        terminal.note(notice)
+    finished = result.finished
+    lines = [
+        ("rows", str(finished.rows)),
+        ("recommended", str(finished.recommended)),
+        ("in sft.jsonl", str(finished.kept)),
+    ]
+    lines += [(f"left out: {reason}", str(count)) for reason, count in sorted(finished.reasons.items())]
+    lines += [(f"missing: {reason}", str(count)) for reason, count in sorted(finished.missing.items())]
+    show_counts(terminal.console, str(result.folder), lines)
+    if finished.rows and not finished.kept:
+        terminal.say(explain_empty(finished))
+    if result.stop_line is not None:
+        terminal.note(f"{result.stop_line}; go on with:\n  {build_resume_command(options)}")
+
+
+def explain_empty(finished: FinishedRun) -> str:
+    """Why no row was kept: the three commonest reasons with an example of each."""
+    lines = [f"no row in sft.jsonl out of {finished.rows}; the commonest reasons:"]
+    lines += [
+        f"  {count} x {reason}, such as trace {example}" for reason, count, example in finished.list_common_reasons()
+    ]
+    if "heuristic_not_accepted" in finished.reasons:
+        lines.append("  rows that --offline recommends enter sft.jsonl with --accept-heuristic")
+    return "\n".join(lines)
+
+
+def build_resume_command(options: Options) -> str:
+    """The command that goes on with this run."""
+    arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
+    if not arguments:
+        arguments = [options.recipe, "--format", options.format]
+    return "uv run recipe.py " + shlex.join([*arguments, "--resume"])

@@ -1,0 +1,87 @@
+"""The command line behind ``recipe.py``: picks a recipe or a command, turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tracemill.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, TracemillError
+from tracemill.run.output import RecipeModule
+from tracemill.run.terminal import Terminal
+
+DEFAULT_RECIPE = "agent_rollout_distillation"
+
+
+def main(root: Path, arguments: Sequence[str]) -> int:
+    """Run one command line; ``root`` is the folder that holds ``recipes/``. Returns the exit code."""
+    terminal = Terminal()
+    try:
+        code = run_command(root, list(arguments), terminal)
+        terminal.out.flush()
+        return code
+    except TracemillError as error:
+        terminal.note(f"error: {error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        terminal.note("interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has gone: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        terminal.note(f"error: {place}{error.strerror or error}")
+        return EXIT_USAGE
+
+
+def run_command(root: Path, arguments: list[str], terminal: Terminal) -> int:
+    """The exit code of one command line.
+
+    Raises:
+        TracemillError: what the user can mend.
+    """
+    _set_up_logging()
+    if "--list-formats" in arguments or "--list-models" in arguments:
+        from tracemill.run import listings
+
+        terminal.say(listings.list_formats() if "--list-formats" in arguments else listings.list_models())
+        return 0
+    loader = RecipeLoader(root)
+    if arguments[:1] == ["merge"]:
+        from tracemill.run.merge import run_merge
+
+        return run_merge(arguments[1:], loader.load, terminal)
+    recipe = arguments.pop(0) if arguments and not arguments[0].startswith("-") else DEFAULT_RECIPE
+    if recipe not in loader.list_names():
+        raise ConfigError(f"no recipe {recipe!r}; there are {', '.join(loader.list_names())} (and the command merge)")
+    from tracemill.run.options import parse_options
+
+    options = parse_options(recipe, arguments)
+    from tracemill.run.command import run_recipe
+
+    return run_recipe(options, loader.load(recipe), [root / "recipes", root / "schemas"], terminal)
+
+
+class RecipeLoader:
+    """Finds recipes by listing the folder ``recipes/``."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def list_names(self) -> list[str]:
+        """The names of all recipes, sorted."""
+        return sorted(path.stem for path in (self._root / "recipes").glob("*.py") if not path.stem.startswith("_"))
+
+    def load(self, name: str) -> RecipeModule:
+        """Import a recipe."""
+        return importlib.import_module(f"recipes.{name}")  # pyright: ignore[reportReturnType]
+
+
+def _set_up_logging() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    for noisy in ("data_designer", "httpx", "httpx_retries"):  # they log what tracemill counts and reports itself
+        logging.getLogger(noisy).setLevel(logging.CRITICAL)

@@ -1,0 +1,175 @@
+"""``recipe.py merge NAME``: the parts of a partitioned run → one dataset.
+
+Checks that every part is there, complete, and made with equal arguments. A conversation that two parts hold (a session
+inside another session's file) is taken once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracemill.errors import RunStateError
+from tracemill.ingest.source import Loss
+from tracemill.report.card import render_card
+from tracemill.report.record import RunRecord
+from tracemill.run.finish import FinishedRun, build_counts, build_facts, read_batches, write_dataset
+from tracemill.run.lock import hold_lock
+from tracemill.run.output import RecipeModule
+from tracemill.run.terminal import Terminal
+
+_PART = re.compile(r"part-(\d{5})-of-(\d{5})")
+#: Arguments in which parts differ.
+_OWN = frozenset({"partition_index", "accept_heuristic", "resume"})
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One part: its folder and its record."""
+
+    folder: Path
+    record: RunRecord
+
+
+def run_merge(arguments: Sequence[str], load_recipe: Callable[[str], RecipeModule], terminal: Terminal) -> int:
+    """The command; returns its exit code.
+
+    Raises:
+        RunStateError: parts are missing, unfinished or unequal.
+    """
+    parser = argparse.ArgumentParser(prog="recipe.py merge", description="Put the parts of a partitioned run together.")
+    parser.add_argument("name", help="dataset name, as in --dataset-name")
+    parser.add_argument("--artifact-path", default="artifacts", metavar="DIR", help="(default: %(default)s)")
+    values = parser.parse_args(list(arguments))
+    folder = Path(values.artifact_path).expanduser().resolve() / values.name
+    parts = find_parts(folder)
+    with hold_lock(folder):
+        finished = merge_parts(folder, parts, load_recipe(parts[0].record.values["arguments"]["recipe"]))
+    terminal.say(f"{folder}: {len(parts)} parts, {finished.rows} rows, {finished.kept} in sft.jsonl")
+    return 0
+
+
+def find_parts(folder: Path) -> list[Part]:
+    """All parts of a dataset, in order.
+
+    Raises:
+        RunStateError: there are none, one is missing or unfinished, or their arguments differ.
+    """
+    found = {path: _PART.fullmatch(path.name) for path in sorted(folder.glob("part-*-of-*")) if path.is_dir()}
+    matches = {path: match for path, match in found.items() if match is not None}
+    if not matches:
+        raise RunStateError(f"{folder}: no parts here; a run with --partition-index makes them")
+    counts = {int(match[2]) for match in matches.values()}
+    if len(counts) > 1:
+        raise RunStateError(
+            f"{folder}: parts of different runs ({', '.join(str(n) for n in sorted(counts))} parts); keep one run's"
+        )
+    count = counts.pop()
+    there = {int(match[1]) for match in matches.values()}
+    missing = [str(index) for index in range(count) if index not in there]
+    if missing:
+        raise RunStateError(f"{folder}: part {', '.join(missing)} of {count} is missing; run it with --partition-index")
+    parts = [Part(path, RunRecord.load_or_new(path / "run.json")) for path in matches]
+    _check_equal(parts)
+    return parts
+
+
+def merge_parts(folder: Path, parts: Sequence[Part], module: RecipeModule) -> FinishedRun:
+    """Write the final files of all parts together into ``folder``."""
+    first = parts[0].record.values
+    reading = _add_counts([part.record.values["counts"]["read"] for part in parts])
+    rows, twice = _deduplicate(parts)
+    losses = [loss for part in parts for loss in _read_losses(part.folder)] + twice
+    reading["traces_kept"] -= len(twice)
+    reading["repeated"] += len(twice)
+    finished = write_dataset(
+        folder,
+        module.OUTPUT,
+        rows,
+        losses,
+        [row["trace_id"] for row in _deduplicate(parts)[0]],
+        accepts_heuristic=bool(first["arguments"]["accept_heuristic"]),
+        is_complete=True,
+    )
+    record = RunRecord(folder / "run.json", {**first, "arguments": {**first["arguments"], "partition_index": None}})
+    for name in ("usage", "cost_usd", "seconds", "fingerprint"):
+        record.values.pop(name, None)
+    for part in parts:
+        record.add_usage(part.record.usage, part.record.values.get("cost_usd", 0.0))
+    record.values["parts"] = [part.folder.name for part in parts]
+    seconds = sum(part.record.values.get("seconds", 0.0) for part in parts)
+    record.end("complete", build_counts(reading, finished), seconds)
+    card = render_card(build_facts(module.OUTPUT.title, record, reading, finished, is_complete=True))
+    (folder / "README.md").write_text(card, encoding="utf-8")
+    return finished
+
+
+def _check_equal(parts: Sequence[Part]) -> None:
+    for part in parts:
+        if part.record.state != "complete":
+            raise RunStateError(f"{part.folder} is not complete: go on with it by --resume")
+    first = parts[0].record
+    for part in parts[1:]:
+        for name in ("models", "versions"):
+            if part.record.values[name] != first.values[name]:
+                raise RunStateError(f"{part.folder}: its {name} differ from those of {parts[0].folder.name}")
+        for name, value in first.values["arguments"].items():
+            other = part.record.values["arguments"].get(name)
+            if name not in _OWN and other != value:
+                flag = name.replace("_", "-")
+                raise RunStateError(f"{part.folder}: --{flag} is {other!r}, but {value!r} in {parts[0].folder.name}")
+
+
+def _deduplicate(parts: Sequence[Part]) -> tuple[Iterator[dict[str, Any]], list[Loss]]:
+    """Rows of all parts, each trace once (the copy with the most messages), and the losses of the others."""
+    best: dict[str, tuple[int, str]] = {}
+    twice: list[Loss] = []
+    for part in parts:
+        for row in read_batches(part.folder):
+            trace_id, size = str(row["trace_id"]), int(row["message_count"] or 0)
+            if trace_id in best:
+                twice.append(
+                    Loss("repeated_session", str(row["source_path"]), detail=f"trace {trace_id} is in two parts")
+                )
+                if size <= best[trace_id][0]:
+                    continue
+            best[trace_id] = (size, part.folder.name)
+
+    def iterate() -> Iterator[dict[str, Any]]:
+        for part in parts:
+            for row in read_batches(part.folder):
+                if best[str(row["trace_id"])][1] == part.folder.name:
+                    yield row
+
+    return iterate(), twice
+
+
+def _read_losses(folder: Path) -> Iterator[Loss]:
+    for line in (folder / "rejects.jsonl").read_bytes().splitlines():
+        entry = msgspec.json.decode(line)
+        if entry["stage"] == "read":
+            yield Loss(entry["reason"], entry["path"], entry["line"], entry["detail"], entry["content"])
+
+
+def _add_counts(counts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Sums; the number of files found is the same for every part, and is what all of them saw."""
+    total: dict[str, Any] = {}
+    for part in counts:
+        for name, value in part.items():
+            if isinstance(value, dict):
+                inner = total.setdefault(name, {})
+                for key, number in value.items():  # pyright: ignore[reportUnknownVariableType]
+                    inner[key] = inner.get(key, 0) + number
+            else:
+                total[name] = total.get(name, 0) + value
+    total["files_found"] = max(part["files_found"] for part in counts)
+    total["files_not_selected"] = (
+        total["files_found"] - total["files_read"] - total["files_rejected"] - total["files_not_needed"]
+    )
+    return total

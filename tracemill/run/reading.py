@@ -1,0 +1,140 @@
+"""The first stage of a run: traces into the store, with the account of what was read and lost."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tracemill.errors import InputError
+from tracemill.ingest import get_source, read_into_store
+from tracemill.ingest.inventory import Inventory, Partition, Selection, locate_files, take_inventory
+from tracemill.ingest.source import Loss, ReadOptions
+from tracemill.ingest.store import TraceStore
+from tracemill.run.options import Options
+
+_LOSSES = "losses.jsonl"
+_COUNTS = "reading.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A store and its account. ``counts`` are plain numbers and reason counts, as they go into ``run.json``."""
+
+    store: TraceStore
+    counts: dict[str, Any]
+    losses: tuple[Loss, ...]
+
+    @property
+    def trace_ids(self) -> list[str]:
+        """The ids of the traces taken, in reading order."""
+        return self.store.trace_ids
+
+
+def build_selection(options: Options) -> Selection:
+    """What the flags select."""
+    partition = None
+    if options.partition_index is not None and options.num_partitions is not None:
+        partition = Partition(options.partition_index, options.num_partitions)
+    return Selection(
+        trace_ids=frozenset(options.select),
+        since=options.since,
+        partition=partition,
+        shuffle_seed=options.seed if options.shuffle else None,
+    )
+
+
+def list_inputs(options: Options) -> Inventory:
+    """The inventory of what the flags select.
+
+    Raises:
+        InputError: nothing to read.
+    """
+    source = get_source(options.format)
+    root, files = locate_files(source, options.trace_dir)
+    return take_inventory(source, root, files, build_selection(options))
+
+
+def read_traces(options: Options, folder: Path) -> Reading:
+    """Read what the flags select into a store at ``folder``; the account is kept beside it for a resumed run.
+
+    Raises:
+        InputError: there is no trace to take. OSError: the store cannot be written.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    result = read_into_store(
+        options.format,
+        options.trace_dir,
+        folder,
+        selection=build_selection(options),
+        limit=options.num_records,
+        options=ReadOptions(max_line_bytes=options.max_line_bytes),
+    )
+    counts = _count(result.inventory, asdict(result.intake))
+    losses = tuple(result.intake.losses)
+    with (folder / _LOSSES).open("wb") as file:
+        file.writelines(msgspec.json.encode(loss) + b"\n" for loss in losses)
+    (folder / _COUNTS).write_text(json.dumps(counts))
+    if len(result.store) == 0:
+        _explain_nothing(options, result.inventory, counts)
+    return Reading(result.store, counts, losses)
+
+
+def reopen(folder: Path) -> Reading | None:
+    """The reading of a run that stopped, or None where it did not get that far."""
+    if not (folder / _COUNTS).is_file():
+        return None
+    lines = (folder / _LOSSES).read_bytes().splitlines()
+    losses = tuple(msgspec.json.decode(line, type=Loss) for line in lines)
+    return Reading(TraceStore(folder), json.loads((folder / _COUNTS).read_text()), losses)
+
+
+def explain_fewer(options: Options, found: int) -> str | None:
+    """``only 7 traces: …`` where more were asked for than there are."""
+    if options.num_records is None or found >= options.num_records:
+        return None
+    return f"only {found} traces: --num-records {options.num_records} asked for more than there are"
+
+
+def _count(inventory: Inventory, intake: Mapping[str, Any]) -> dict[str, Any]:
+    lost: dict[str, int] = {}
+    for loss in intake["losses"]:
+        lost[loss["reason"]] = lost.get(loss["reason"], 0) + 1
+    files = {
+        "files_found": inventory.files_in,
+        "files_read": intake["files_read"],
+        "files_rejected": len(inventory.rejects),
+        "files_not_selected": inventory.files_left_out,
+        "files_not_needed": inventory.files_in
+        - intake["files_read"]
+        - len(inventory.rejects)
+        - inventory.files_left_out,
+    }
+    traces = {
+        name: intake[name]
+        for name in ("traces_found", "traces_kept", "repeated", "no_messages", "not_selected", "over_limit")
+    }
+    return {**files, "lines_read": intake["lines_read"], **traces, "lost": dict(sorted(lost.items())),
+            "notes": dict(sorted(intake["notes"].items())),
+            "redacted": dict(sorted(intake["redacted"].items()))}  # fmt: skip
+
+
+def _explain_nothing(options: Options, inventory: Inventory, counts: Mapping[str, Any]) -> None:
+    """An empty partition is an empty dataset; anything else that leaves no trace is the user's to mend."""
+    if options.num_partitions is not None and inventory.files_left_out > 0:
+        return
+    title = get_source(options.format).title
+    if options.select:
+        raise InputError(f"{inventory.root}: no {title} session with id {', '.join(options.select)}")
+    if options.since is not None and inventory.files_left_out > 0:
+        raise InputError(f"{inventory.root}: no {title} session started since {options.since.isoformat()}")
+    lost = ", ".join(f"{count} {reason}" for reason, count in counts["lost"].items()) or "none had messages"
+    raise InputError(
+        f"{inventory.root}: no {title} session in {inventory.files_in} files ({lost}); "
+        f"is --format {options.format} right?"
+    )

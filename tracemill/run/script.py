@@ -1,0 +1,76 @@
+"""A recipe under Data Designer's own command line: ``data-designer preview recipes/NAME.py -- --format codex``.
+
+The columns are those of the front door. What belongs to tracemill's own run (endpoints, resume, limits, partitions on
+disk) is not there, and says so when it is asked for. The number of records is Data Designer's ``-n``.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tracemill.errors import ConfigError
+from tracemill.ingest import read_into_store
+from tracemill.plugin.context import get_context
+from tracemill.run.models import build_model_configs, choose_models
+from tracemill.run.options import Options, build_parser, parse_options
+from tracemill.run.reading import build_selection
+from tracemill.run.recipe import RecipeOptions
+
+if TYPE_CHECKING:
+    from data_designer.config.config_builder import DataDesignerConfigBuilder
+
+#: Flags that have no effect under Data Designer's command line.
+_ELSEWHERE = (
+    "endpoint", "provider", "model", "resume", "estimate", "preview", "dataset_name", "artifact_path", "max_cost",
+    "max_requests", "input_price", "output_price", "accept_heuristic", "num_records",
+)  # fmt: skip
+
+
+def build_from_script(
+    recipe: str, build_config: Callable[[RecipeOptions], DataDesignerConfigBuilder], arguments: Sequence[str]
+) -> DataDesignerConfigBuilder:
+    """The config of a recipe for Data Designer's command line; the traces are read here, into a temporary store.
+
+    Raises:
+        ConfigError: a flag that only the front door has, or flags that contradict each other.
+    """
+    options = parse_options(recipe, arguments)
+    _refuse_flags(options)
+    models = choose_models(options)
+    folder = Path(tempfile.mkdtemp(prefix="tracemill-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    result = read_into_store(options.format, options.trace_dir, folder / "store", selection=build_selection(options))
+    get_context().stores[str(folder / "store")] = result.store
+    configs, _ = build_model_configs(models, options)
+    return build_config(
+        RecipeOptions(
+            format=options.format,
+            path=str(result.inventory.root),
+            store=str(folder / "store"),
+            model_alias=options.model_alias,
+            judge_model_alias=options.judge_model_alias,
+            model_configs=configs,
+            is_offline=models.is_offline,
+            min_score=options.min_score,
+            view_chars=options.view_chars,
+            keep_view=options.keep_view,
+            patience_s=options.patience,
+            pads=True,
+        )
+    )
+
+
+def _refuse_flags(options: Options) -> None:
+    defaults = build_parser(options.recipe)
+    for item in fields(Options):
+        if item.name in _ELSEWHERE and getattr(options, item.name) != defaults.get_default(item.name):
+            flag = "--" + item.name.replace("_", "-")
+            raise ConfigError(
+                f"{flag} is not available under data-designer: use `uv run recipe.py {options.recipe} {flag} …`"
+            )
