@@ -40,6 +40,7 @@ _DEICTIC = re.compile(
     r"\b(?:above|below|as (?:before|discussed|mentioned|I said)|earlier|previous(?:ly)?|attached|last time|following"
     r"|the (?:screenshot|image|picture)|you (?:just|said|did|made|wrote)|like (?:this|that|before)|here(?:'s| is)?"
     r"|(?:current|this|rest of|more of|existing) (?:\w+ )?(?:repo|repository|project|codebase|app|folder|directory)"
+    r"|the (?:repo|repository|codebase)"
     r"|this (?:one|error|issue|file|code|message|text|change|plan|bug)|that (?:one|file|error|issue|is|was)"
     r"|we (?:did|said|discussed)|i (?:manually|just))\b",
     re.IGNORECASE,

@@ -114,7 +114,8 @@ def _clean_request(request: str) -> str:
         text = pattern.sub("", text).strip()
     if _ABOUT_TRACES.search(text):
         text = " ".join(part for part in split_sentences(text) if not _ABOUT_TRACES.search(part))
-    return text[:1].upper() + text[1:] if text[:1].islower() and " " in text else text
+    first, space, _ = text.partition(" ")  # a first word such as `billing_days()` is a name: it stays as it is
+    return text[:1].upper() + text[1:] if space and first.isalpha() else text
 
 
 def _drop_blocks(text: str) -> str:

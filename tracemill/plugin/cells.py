@@ -1,7 +1,8 @@
 """The generators of the model columns: one cell is one answer, kept or explained, never a lost row.
 
 Inside a cell, faults that may pass (rate limits, 5xx, timeouts, cut connections) are tried again with backoff until
-``patience_s`` is over; answers that don't fit the schema are sent back with what was wrong, ``max_bad_outputs`` times.
+the governor's ``patience_s`` is over; answers that don't fit the schema are sent back with what was wrong,
+``max_bad_outputs`` times.
 What is over then is decided by ``Governor``: the row's fault is written to ``<name>_status`` and ``<name>_error``, the
 endpoint's fault stops the run, which can be resumed.
 """
@@ -187,7 +188,7 @@ class _Conversation:
             except Exception as error:
                 fault = classify_fault(error)
                 waited = time.monotonic() - started
-                if fault.kind != "passing" or waited >= self._config.patience_s:
+                if fault.kind != "passing" or waited >= get_context().governor.patience_s:
                     await self._give_up(fault, started, waited)
                 faults_in_a_row += 1
                 await asyncio.sleep(self._choose_delay(faults_in_a_row))
@@ -244,6 +245,8 @@ class _Conversation:
         model, governor = self._generator.model.model_name, get_context().governor
         if fault.kind == "refusal":
             governor.note_refusal(model, fault.name, f"model {model}: {fault.line}")
+            if governor.stop is not None and governor.can_interrupt:  # not the row's fault: leave the cell open
+                await asyncio.Event().wait()
             raise CellFailure(fault.line)
         is_endpoint = fault.kind == "fatal" or not governor.has_succeeded_since(model, started)
         duration = "" if fault.kind == "fatal" else f" (tried for {waited:.0f} s)"

@@ -75,9 +75,6 @@ class _ModelCellFields(SingleColumnConfig):
         default=None, ge=500, description="Budget of `trace_view` in characters; None: no view."
     )
     keep_view: bool = Field(default=False, description="Carry the view in the rows as column `trace_view`.")
-    patience_s: float = Field(
-        default=300.0, gt=0, description="Seconds over which faults that may pass are tried again."
-    )
     max_bad_outputs: int = Field(
         default=5, ge=1, description="Answers that don't fit the schema before the cell fails."
     )
@@ -166,8 +163,3 @@ class TraceExpressionColumnConfig(ExpressionColumnConfig):
 def _require(columns: list[str]) -> list[str]:
     names = {name for name in columns if name != VIEW_VARIABLE}
     return sorted({*names, KEY_COLUMN})
-
-
-def describe_cell(config: TraceStructuredColumnConfig | TraceJudgeColumnConfig) -> dict[str, Any]:
-    """What of a model column decides its output, for hashes and records."""
-    return config.model_dump(mode="json", exclude={"store", "patience_s", "keep_view"})

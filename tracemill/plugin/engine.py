@@ -7,7 +7,10 @@ a tokenizer for that), and cannot be given a typed storage.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -83,20 +86,44 @@ def open_builder(
         seed_dataset_source=source,
         run_config=run_config,
     )
+    _switch_off_retries(provider.model_registry)
     return DatasetBuilder(data_designer_config=config_builder.build(), resource_provider=provider)
 
 
 def preview_rows(builder: DatasetBuilder, num_records: int) -> list[dict[str, Any]]:
     """Run the DAG in memory and return its rows."""
-    return builder.build_preview(num_records=num_records).to_dict(orient="records")
+    with _closing_models(builder):
+        return builder.build_preview(num_records=num_records).to_dict(orient="records")
 
 
 def create_rows(builder: DatasetBuilder, num_records: int, *, is_resumed: bool = False) -> int:
     """Run the DAG onto disk; returns the number of rows written."""
     from data_designer.engine.storage.artifact_storage import ResumeMode
 
-    builder.build(num_records=num_records, resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER)
+    with _closing_models(builder):
+        builder.build(num_records=num_records, resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER)
     return builder.actual_num_records
+
+
+def _switch_off_retries(registry: Any) -> None:
+    """One call of a model is one request: cells count and repeat requests themselves (Data Designer 0.9 would send a
+    503 or a cut connection up to four times, past every limit, and offers no setting for it)."""
+    from data_designer.engine.models.clients.retry import RetryConfig
+
+    registry._retry_config = RetryConfig(max_retries=0)
+
+
+@contextlib.contextmanager
+def _closing_models(builder: DatasetBuilder) -> Generator[None]:
+    """Close the models' connections when the block ends; Data Designer 0.9 leaves them open."""
+    from data_designer.engine.dataset_builders.utils.async_concurrency import ensure_async_engine_loop
+
+    try:
+        yield
+    finally:
+        closing = builder._resource_provider.model_registry.aclose()  # pyright: ignore[reportPrivateUsage]
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(closing, ensure_async_engine_loop()).result(timeout=5)
 
 
 def _list_declared(config_builder: DataDesignerConfigBuilder) -> list[Any]:

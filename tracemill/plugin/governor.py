@@ -55,16 +55,20 @@ class Usage:
 
 @dataclass(slots=True)
 class Governor:
-    """Limits and state of one run. All methods but ``request_stop`` run in Data Designer's event loop."""
+    """Limits and state of one run. All methods but ``request_stop`` run in Data Designer's event loop.
+
+    ``patience_s``: seconds over which a cell tries passing faults again.
+    """
 
     max_requests: int | None = None
     max_cost: float | None = None
+    patience_s: float = 300.0
     prices: Mapping[str, Price] = field(default_factory=dict[str, Price])
     usage: dict[str, Usage] = field(default_factory=dict[str, Usage])
     stop: Stop | None = None
     in_flight: int = 0
     last_success: dict[str, float] = field(default_factory=dict[str, float])
-    refusals: dict[str, int] = field(default_factory=dict[str, int])
+    refusals: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     can_interrupt: bool = False
 
     @property
@@ -104,7 +108,7 @@ class Governor:
         usage.output_tokens += output_tokens
         if is_success:
             self.last_success[model] = time.monotonic()
-            self.refusals.clear()
+            self.refusals = {key: count for key, count in self.refusals.items() if key[0] != model}
         else:
             usage.failed_requests += 1
 
@@ -114,8 +118,9 @@ class Governor:
 
     def note_refusal(self, model: str, kind: str, message: str) -> None:
         """A row that the endpoint refused for good; many in a row without a success stop the run."""
-        self.refusals[kind] = self.refusals.get(kind, 0) + 1
-        if self.refusals[kind] >= REFUSALS_BEFORE_STOP and model not in self.last_success:
+        key = (model, kind)
+        self.refusals[key] = self.refusals.get(key, 0) + 1
+        if self.refusals[key] >= REFUSALS_BEFORE_STOP and model not in self.last_success:
             self.request_stop(Stop("endpoint", message))
 
     def request_stop(self, stop: Stop) -> None:

@@ -10,7 +10,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tracemill.errors import EXIT_INTERRUPTED, EXIT_STOPPED, RunStateError, StoppedError
+from tracemill.errors import (
+    EXIT_INTERRUPTED,
+    EXIT_STOPPED,
+    ConfigError,
+    InputError,
+    RunStateError,
+    StoppedError,
+)
 from tracemill.plugin.context import RunContext, use_context
 from tracemill.plugin.governor import Governor
 from tracemill.report.card import render_card
@@ -73,8 +80,8 @@ def create_dataset(options: Options, module: RecipeModule, code_folders: list[Pa
     try:
         with hold_lock(folder):
             return _run_locked(options, module, code_folders, models, folder)
-    except BaseException:
-        if is_fresh and not (folder / "run.json").exists():
+    except (InputError, ConfigError):  # nothing was begun: leave nothing behind
+        if is_fresh:
             _remove_unused(folder)
         raise
 
@@ -187,7 +194,6 @@ def build_recipe_options(options: Options, models: RunModels, configs: list[Any]
         min_score=options.min_score,
         view_chars=options.view_chars,
         keep_view=options.keep_view,
-        patience_s=options.patience,
     )
 
 
@@ -199,7 +205,7 @@ def _clean_up(folder: Path, reading: Reading) -> None:
 
 def _remove_unused(folder: Path) -> None:
     shutil.rmtree(folder / STORE_FOLDER, ignore_errors=True)
-    for name in (JOURNAL_FILE, ".lock"):
+    for name in (JOURNAL_FILE, "run.json", ".lock"):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()

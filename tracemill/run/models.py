@@ -82,5 +82,6 @@ def build_governor(models: RunModels, options: Options) -> Governor:
     return Governor(
         max_requests=options.max_requests,
         max_cost=options.max_cost,
+        patience_s=options.patience,
         prices={choice.model: price for choice in models.choices},
     )

@@ -38,7 +38,6 @@ class RecipeOptions:
     min_score: int = 4
     view_chars: int = 24_000
     keep_view: bool = False
-    patience_s: float = 300.0
     pads: bool = False
 
 
@@ -122,7 +121,6 @@ class Recipe:
             store=self.options.store if view else None,
             view_chars=self.options.view_chars if view else None,
             keep_view=self.options.keep_view and view,
-            patience_s=self.options.patience_s,
         )
         self._builder.add_column(config)
 
@@ -146,7 +144,6 @@ class Recipe:
             model_alias=self.options.judge_model_alias or self.options.model_alias,
             prompt=self.prompts.get(f"{name}.user"),
             system_prompt=self.prompts.get(f"{name}.system"),
-            patience_s=self.options.patience_s,
         )
         self._builder.add_column(config)
 

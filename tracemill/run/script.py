@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: Flags that have no effect under Data Designer's command line.
 _ELSEWHERE = (
     "endpoint", "provider", "model", "resume", "estimate", "preview", "dataset_name", "artifact_path", "max_cost",
-    "max_requests", "input_price", "output_price", "accept_heuristic", "num_records",
+    "max_requests", "input_price", "output_price", "accept_heuristic", "num_records", "patience",
 )  # fmt: skip
 
 
@@ -60,7 +60,6 @@ def build_from_script(
             min_score=options.min_score,
             view_chars=options.view_chars,
             keep_view=options.keep_view,
-            patience_s=options.patience,
             pads=True,
         )
     )
