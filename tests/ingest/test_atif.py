@@ -3,183 +3,28 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from tracemill.ingest.atif import SOURCE
-from tracemill.ingest.source import LossLog, ReadOptions
-from tracemill.trace import Message, ToolCall, Trace
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "atif"
-DEDUPE = EXAMPLES / "dedupe-orders__Q7f3kzA" / "agent" / "trajectory.json"
-AGENT = {"name": "house-agent", "version": "1.0", "model_name": "gpt-4.1"}
-
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
-    max_leaves=8,
+from tests.ingest.atif_steps import (
+    AGENT,
+    DEDUPE,
+    DEDUPE_TRACE,
+    EXAMPLES,
+    describe,
+    make_call,
+    make_turn,
+    read,
+    read_steps,
 )
-STEP_FIELDS = ("source", "message", "tool_calls", "observation", "metrics", "extra", "timestamp", "model_name")
-
-
-def read(path: Path) -> tuple[list[Trace], LossLog]:
-    log = LossLog(path=path.name)
-    return list(SOURCE.read_file(path, log, ReadOptions())), log
-
-
-def read_steps(folder: Path, *steps: Any, **fields: Any) -> tuple[list[Trace], LossLog]:
-    document = {"schema_version": "ATIF-v1.7", "session_id": "s1", "agent": AGENT, "steps": list(steps), **fields}
-    path = folder / "trajectory.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    return read(path)
-
-
-def describe(trace: Trace) -> list[tuple[str, str, str]]:
-    return [(message.role, message.origin, message.text) for message in trace.messages]
-
-
-def make_turn(**fields: Any) -> dict[str, Any]:
-    return {"step_id": 1, "source": "agent", "message": "On it.", **fields}
-
-
-def make_call(call_id: str, name: str = "bash") -> dict[str, Any]:
-    return {"tool_call_id": call_id, "function_name": name, "arguments": {"command": "ls"}}
+from tracemill.ingest.atif import SOURCE
 
 
 def test_small_trial() -> None:
     traces, log = read(DEDUPE)
-    bash, edit = "bash", "edit_file"
-    edit_schema = {name: {"type": "string"} for name in ("path", "old", "new")}
-    assert traces == [
-        Trace(
-            trace_id="5b0e7c52-9a2e-4a53-8f1d-3f1c7a0d9e11",
-            source_kind="atif",
-            source_path=str(DEDUPE),
-            root_session_id="5b0e7c52-9a2e-4a53-8f1d-3f1c7a0d9e11",
-            cwd="/app",
-            git_branch="main",
-            started_at="2026-03-02T08:14:05Z",
-            ended_at="2026-03-02T08:14:24Z",
-            task_id="dedupe-orders",
-            success=True,
-            reward=1.0,
-            verdict_source="verifier",
-            model="claude-sonnet-4-5",
-            input_tokens=4880,
-            output_tokens=225,
-            source_meta={
-                "schema_version": "ATIF-v1.6",
-                "agent_name": "claude-code",
-                "agent_version": "2.0.31",
-                "cost_usd": 0.018,
-                "trial_name": "dedupe-orders__Q7f3kzA",
-            },
-            tools=(
-                {
-                    "type": "function",
-                    "function": {
-                        "name": bash,
-                        "description": "Run a shell command in the task container.",
-                        "parameters": {
-                            "type": "object",
-                            "properties": {"command": {"type": "string"}},
-                            "required": ["command"],
-                        },
-                    },
-                },
-                {
-                    "type": "function",
-                    "function": {
-                        "name": edit,
-                        "description": "Replace text in a file.",
-                        "parameters": {"type": "object", "properties": edit_schema, "required": ["path", "old", "new"]},
-                    },
-                },
-            ),
-            messages=(
-                Message(
-                    "system",
-                    "You work in a container at /app. Change only what the task asks for.",
-                    "injected",
-                    timestamp="2026-03-02T08:14:05Z",
-                ),
-                Message(
-                    "user",
-                    "dedupe.py keeps the last of two orders with one id. It must keep the first. "
-                    "Run the tests when you are done.",
-                    "human",
-                    timestamp="2026-03-02T08:14:05Z",
-                ),
-                Message(
-                    "assistant",
-                    "I'll look at the script and its tests.",
-                    "model",
-                    reasoning_content="Read both files before changing anything.",
-                    tool_calls=(
-                        ToolCall("toolu_01", bash, '{"command": "cat dedupe.py"}'),
-                        ToolCall("toolu_02", bash, '{"command": "cat tests/test_dedup.py"}'),
-                    ),
-                    timestamp="2026-03-02T08:14:09Z",
-                    model="claude-sonnet-4-5",
-                    stop_reason="tool_use",
-                    usage={"input_tokens": 1480, "output_tokens": 96},
-                ),
-                Message(
-                    "tool",
-                    "def dedupe(orders):\n    return list({o['id']: o for o in orders}.values())\n",
-                    "tool",
-                    tool_call_id="toolu_01",
-                    is_error=False,
-                    timestamp="2026-03-02T08:14:09Z",
-                ),
-                Message(
-                    "tool",
-                    "cat: tests/test_dedup.py: No such file or directory",
-                    "tool",
-                    tool_call_id="toolu_02",
-                    is_error=True,
-                    timestamp="2026-03-02T08:14:09Z",
-                ),
-                Message(
-                    "assistant",
-                    "",
-                    "model",
-                    tool_calls=(
-                        ToolCall(
-                            "toolu_03",
-                            edit,
-                            '{"path": "dedupe.py", "old": "for o in orders}", "new": "for o in reversed(orders)}"}',
-                        ),
-                    ),
-                    timestamp="2026-03-02T08:14:15Z",
-                    model="claude-sonnet-4-5",
-                    stop_reason="tool_use",
-                    usage={"input_tokens": 1640, "output_tokens": 88},
-                ),
-                Message(
-                    "tool",
-                    "1 replacement in dedupe.py",
-                    "tool",
-                    tool_call_id="toolu_03",
-                    timestamp="2026-03-02T08:14:15Z",
-                ),
-                Message(
-                    "assistant",
-                    "dedupe() now walks the orders from the end, so the first of two equal ids wins.",
-                    "model",
-                    timestamp="2026-03-02T08:14:24Z",
-                    model="claude-sonnet-4-5",
-                    stop_reason="end_turn",
-                    usage={"input_tokens": 1760, "output_tokens": 41},
-                ),
-            ),
-        )
-    ]
+    assert traces == [DEDUPE_TRACE]
     assert (log.losses, log.notes) == ([], {})
 
 
@@ -343,102 +188,3 @@ def test_a_summarization_agents_own_file_is_a_side_chain(tmp_path: Path) -> None
     head = SOURCE.read_head(tmp_path / "trajectory.json")
     assert head is not None
     assert head.root_session_id == "s0"
-
-
-def test_schema_drift(tmp_path: Path) -> None:
-    """Unknown fields, an unknown version, an unknown source and an unknown content block: what was said stays."""
-    traces, log = read_steps(
-        tmp_path,
-        {"source": "observer", "message": "seen", "mood": 3},
-        {"source": "user", "message": [{"type": "text", "text": "hear this"}, {"type": "audio", "path": "a.wav"}]},
-        make_turn(llm_call_count=0, tool_calls=[make_call("c1")], plan={"deep": [1]}),
-        schema_version="ATIF-v3.1",
-        context_management=[{"strategy": "x"}],
-    )
-    assert describe(traces[0]) == [
-        ("user", "injected", "seen"),
-        ("user", "human", "hear this"),
-        ("assistant", "injected", "On it."),
-    ]
-    assert traces[0].dropped == {"unknown_content_block": 1}
-    assert log.notes == {"unpaired_call": 1}
-
-
-def test_malformed_steps(tmp_path: Path) -> None:
-    traces, log = read_steps(
-        tmp_path,
-        {"source": "user", "message": "Go"},
-        "no step",
-        {"source": "user"},
-        make_turn(tool_calls=[{"arguments": {}}], observation={"results": [7]}),
-    )
-    assert [(loss.reason, loss.line, loss.detail) for loss in log.losses] == [
-        ("malformed_record", None, "step 2: no object"),
-        ("malformed_record", None, "step 3: source 'user' without a message"),
-        ("malformed_record", None, "step 4: tool_calls[0] without function_name"),
-        ("malformed_record", None, "step 4: an observation result that is no object"),
-    ]
-    assert describe(traces[0]) == [("user", "human", "Go"), ("assistant", "model", "On it.")]
-    assert traces[0].dropped == {"malformed_record": 4}
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("", "empty_file"),
-        ('{"schema_version": "ATIF-v1.5", "steps": [', "bad_json"),
-        ("[1, 2]", "foreign_file"),
-        ('{"messages": []}', "foreign_file"),
-        ('{"schema_version": "ATIF-v1.5", "steps": []}', "no_messages"),
-    ],
-    ids=["empty", "cut", "list", "other_format", "no_steps"],
-)
-def test_malformed_files(tmp_path: Path, text: str, reason: str) -> None:
-    path = tmp_path / "x.json"
-    path.write_text(text, encoding="utf-8")
-    traces, log = read(path)
-    assert traces == []
-    assert [loss.reason for loss in log.losses] == [reason]
-
-
-def test_nested_trajectories_end_somewhere(tmp_path: Path) -> None:
-    document: dict[str, Any] = {"agent": AGENT, "steps": [make_turn()]}
-    for _ in range(60):
-        document = {"agent": AGENT, "steps": [make_turn()], "subagent_trajectories": [document]}
-    path = tmp_path / "deep.json"
-    path.write_text(json.dumps(document), encoding="utf-8")
-    traces, log = read(path)
-    assert len(traces) == 21
-    assert log.count_losses() == {"malformed_record": 1}
-    assert len({trace.trace_id for trace in traces}) == len(traces)
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.binary(max_size=400) | JSON_VALUES.map(lambda value: json.dumps(value).encode()))
-def test_no_bytes_can_crash_it(raw: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trajectory.json"
-        path.write_bytes(raw)
-        SOURCE.read_head(path)
-        read(path)
-
-
-@settings(max_examples=150, deadline=None)
-@given(
-    st.dictionaries(st.sampled_from(STEP_FIELDS), JSON_VALUES, max_size=6) | JSON_VALUES,
-    st.dictionaries(st.sampled_from(("session_id", "final_metrics", "subagent_trajectories", "agent")), JSON_VALUES),
-)
-def test_no_step_can_take_its_neighbours_along(step: Any, fields: dict[str, Any]) -> None:
-    before, after = {"source": "user", "message": "before"}, {"source": "agent", "message": "after"}
-    document = {"schema_version": "ATIF-v1.7", "agent": AGENT, **fields, "steps": [before, step, after]}
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trajectory.json"
-        path.write_text(json.dumps(document), encoding="utf-8")
-        head = SOURCE.read_head(path)
-        traces, log = read(path)
-    texts = [message.text for message in traces[0].messages]
-    assert texts[0] == "before"
-    assert texts[-1] == "after"
-    assert head is not None
-    assert head.root_session_id == traces[0].root_session_id
-    assert traces[0].dropped == log.count_losses()

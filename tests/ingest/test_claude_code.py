@@ -2,206 +2,33 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from tests.ingest.claude_code_rows import (
+    SMALL_ROWS,
+    SMALL_TRACE,
+    list_losses,
+    make_row,
+    read,
+    read_rows,
+    result,
+    tell,
+    use,
+    write_rows,
+)
 from tracemill.ingest.claude_code import SOURCE
-from tracemill.ingest.source import Head, LossLog, ReadOptions
-from tracemill.trace import Message, ToolCall, Trace
-
-Row = dict[str, Any]
-NO_CHECKS = [HealthCheck.function_scoped_fixture]
-
-
-def make_row(kind: str, uuid: str, parent: str | None, content: Any, second: int = 0, **extra: Any) -> Row:
-    message = extra.pop("message", {})
-    row = {
-        "type": kind,
-        "uuid": uuid,
-        "parentUuid": parent,
-        "sessionId": "s1",
-        "isSidechain": False,
-        "cwd": "/repo",
-        "gitBranch": "main",
-        "version": "2.1.0",
-        "timestamp": f"2026-01-05T10:00:{second:02d}.000Z",
-        "message": {"role": kind, "content": content, **message},
-    }
-    return {**row, **extra}
-
-
-def write_rows(path: Path, rows: Sequence[Row | str]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def read(path: Path) -> tuple[list[Trace], LossLog]:
-    log = LossLog(path=str(path))
-    return list(SOURCE.read_file(path, log, ReadOptions())), log
-
-
-def read_rows(tmp_path: Path, rows: Sequence[Row | str]) -> tuple[list[Trace], LossLog]:
-    return read(write_rows(tmp_path / "s1.jsonl", rows))
-
-
-def list_losses(log: LossLog) -> list[tuple[str, int | None]]:
-    return [(loss.reason, loss.line) for loss in log.losses]
-
-
-def tell(trace: Trace) -> list[tuple[str, str]]:
-    """Origin and text of each message."""
-    return [(message.origin, message.text) for message in trace.messages]
-
-
-def use(call_id: str, name: str = "Bash") -> Row:
-    return {"type": "tool_use", "id": call_id, "name": name, "input": {"command": call_id}}
-
-
-def result(call_id: str, text: str = "done", **extra: Any) -> Row:
-    return {"type": "tool_result", "tool_use_id": call_id, "content": text, **extra}
+from tracemill.ingest.source import Head
+from tracemill.trace import Message, Trace
 
 
 def test_small(tmp_path: Path) -> None:
-    usage = {"input_tokens": 5, "cache_read_input_tokens": 90, "cache_creation_input_tokens": 5, "output_tokens": 7}
-    answer = {"id": "m1", "model": "claude-sonnet-4-5", "usage": usage}
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "QUJDRA=="}}
-    rows: list[Row] = [
-        {"type": "custom-title", "customTitle": "Parser", "sessionId": "s1"},
-        make_row("user", "u1", None, "<system-reminder>x</system-reminder>\nFix the parser", 1),
-        make_row("assistant", "a1", "u1", [{"type": "thinking", "thinking": "Look first."}], 2, message=answer),
-        make_row("assistant", "a2", "a1", [{"type": "text", "text": "Reading."}, use("t1")], 3, message=answer),
-        make_row("user", "r1", "a2", [result("t1", "boom", is_error=True)], 4),
-        make_row("assistant", "a3", "a2", [use("t2")], 5, message={**answer, "stop_reason": "tool_use"}),
-        make_row("user", "r2", "a3", [{**result("t2"), "content": [image]}], 6),
-        {"type": "system", "uuid": "y1", "parentUuid": "r2", "sessionId": "s1", "timestamp": "2026-01-05T10:00:09Z"},
-    ]
-    traces, log = read_rows(tmp_path, rows)
+    traces, log = read_rows(tmp_path, SMALL_ROWS)
     assert log.losses == []
-    assert traces == [
-        Trace(
-            trace_id="s1",
-            source_kind="claude_code",
-            source_path=str(tmp_path / "s1.jsonl"),
-            root_session_id="s1",
-            cwd="/repo",
-            project_path="/repo",
-            git_branch="main",
-            started_at="2026-01-05T10:00:01.000Z",
-            ended_at="2026-01-05T10:00:09Z",
-            model="claude-sonnet-4-5",
-            input_tokens=100,
-            output_tokens=7,
-            source_meta={
-                "record_count": 8,
-                "record_types": {"assistant": 3, "custom-title": 1, "system": 1, "user": 3},
-                "versions": ["2.1.0"],
-                "title": "Parser",
-            },
-            messages=(
-                Message(
-                    "user",
-                    "<system-reminder>x</system-reminder>",
-                    "injected",
-                    timestamp="2026-01-05T10:00:01.000Z",
-                ),
-                Message("user", "Fix the parser", "human", timestamp="2026-01-05T10:00:01.000Z"),
-                Message(
-                    "assistant",
-                    "Reading.",
-                    "model",
-                    reasoning_content="Look first.",
-                    tool_calls=(
-                        ToolCall("t1", "Bash", '{"command": "t1"}'),
-                        ToolCall("t2", "Bash", '{"command": "t2"}'),
-                    ),
-                    timestamp="2026-01-05T10:00:02.000Z",
-                    model="claude-sonnet-4-5",
-                    stop_reason="tool_use",
-                    usage={"input_tokens": 100, "output_tokens": 7},
-                ),
-                Message("tool", "boom", "tool", tool_call_id="t1", is_error=True, timestamp="2026-01-05T10:00:04.000Z"),
-                Message(
-                    "tool",
-                    ({"type": "image", "media_type": "image/png", "size_bytes": 4},),
-                    "tool",
-                    tool_call_id="t2",
-                    is_error=False,
-                    timestamp="2026-01-05T10:00:06.000Z",
-                ),
-            ),
-        )
-    ]
+    assert traces == [replace(SMALL_TRACE, source_path=str(tmp_path / "s1.jsonl"))]
     assert SOURCE.read_head(tmp_path / "s1.jsonl") == Head("s1", "2026-01-05T10:00:01.000Z")
-
-
-def test_schema_drift(tmp_path: Path) -> None:
-    rows: list[Row] = [
-        {"type": "hologram", "sessionId": "s1", "payload": [1]},
-        make_row("user", "u1", None, "Hello", future={"a": 1}),
-        make_row("assistant", "a1", "u1", [{"type": "text", "text": "Hi"}, {"type": "hologram"}]),
-        {"no": "type"},
-    ]
-    traces, log = read_rows(tmp_path, rows)
-    assert tell(traces[0]) == [("human", "Hello"), ("model", "Hi")]
-    assert sorted(list_losses(log)) == [
-        ("unknown_content_block", 3),
-        ("unknown_record_type", 1),
-        ("unknown_record_type", 4),
-    ]
-    assert traces[0].dropped == {"unknown_content_block": 1, "unknown_record_type": 2}
-
-
-def test_malformed(tmp_path: Path) -> None:
-    rows: list[Row | str] = [
-        make_row("user", "u1", None, "Hello"),
-        {**make_row("user", "u2", "u1", ""), "message": "error"},
-        make_row("user", "u3", "u1", ["words"]),
-        "not json",
-        "42",
-        make_row("user", "r1", "u1", [result("nowhere")]),
-        make_row("assistant", "a1", "u1", "Hi"),
-        make_row("assistant", "a1", "u1", "Hi"),
-        make_row("assistant", "x1", "a1", "Overloaded", isApiErrorMessage=True, message={"model": "<synthetic>"}),
-        make_row("assistant", "x2", "x1", "No response requested.", message={"model": "<synthetic>"}),
-        make_row("user", "u4", "x2", "Go on"),
-    ]
-    path = write_rows(tmp_path / "s1.jsonl", rows)
-    path.write_bytes(path.read_bytes() + b'{"type": "user", "uu')
-    traces, log = read(path)
-    assert [text for _, text in tell(traces[0])] == ["Hello", "Hi", "Go on"]
-    assert sorted(list_losses(log)) == [
-        ("api_error_message", 9),
-        ("bad_json", 4),
-        ("cut_line", 12),
-        ("duplicate_row", 8),
-        ("malformed_record", 2),
-        ("malformed_record", 3),
-        ("not_an_object", 5),
-        ("synthetic_message", 10),
-        ("unpaired_result", 6),
-    ]
-    assert traces[0].is_partial
-
-
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [("", "empty_file"), ('{"type": "summary", "summary": "x"}\n', "no_messages"), ('{"a": 1}\n', "foreign_file")],
-    ids=["empty", "bookkeeping alone", "foreign"],
-)
-def test_files_without_a_trace(tmp_path: Path, content: str, reason: str) -> None:
-    path = tmp_path / "x.jsonl"
-    path.write_text(content, encoding="utf-8")
-    traces, log = read(path)
-    assert traces == []
-    assert reason in log.count_losses()
 
 
 def test_a_rewind_leaves_the_old_continuation(tmp_path: Path) -> None:
@@ -431,55 +258,3 @@ def test_the_example_files_read_without_a_surprise() -> None:
     assert len(traces) == 6
     assert sum(trace.is_sidechain for trace in traces) == 1
     assert losses == {"abandoned_branch": 2, "api_error_message": 1}
-
-
-BASE_ROWS = [
-    make_row("user", "u1", None, "word-0"),
-    make_row("assistant", "a1", "u1", [{"type": "text", "text": "word-1"}], message={"id": "m1"}),
-    make_row("user", "u2", "a1", [{"type": "text", "text": "word-2"}]),
-    make_row("assistant", "a2", "u2", "word-3", message={"id": "m2"}),
-    make_row("user", "u3", "a2", "word-4"),
-]
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-FIELD_NAMES = "type message uuid parentUuid sessionId isSidechain agentId timestamp isMeta origin attachment content"
-FIELDS = FIELD_NAMES.split()
-TYPES = st.sampled_from(["user", "assistant", "attachment", "system", "summary", "progress"])
-BLOCK_TYPES = st.sampled_from(["text", "thinking", "tool_use", "tool_result", "image", "document", "x_tool_result"])
-BLOCKS = st.fixed_dictionaries(
-    {"type": BLOCK_TYPES},
-    optional=dict.fromkeys(("text", "id", "name", "input", "content", "tool_use_id", "source"), JSON_VALUES),
-)
-ODD_ROWS = st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES, max_size=8) | st.fixed_dictionaries(
-    {"type": TYPES, "message": st.fixed_dictionaries({"content": st.lists(BLOCKS, max_size=3)})},
-    optional=dict.fromkeys(FIELDS[2:], JSON_VALUES),
-)
-
-
-def check_neighbours(path: Path, place: int, replacement: bytes) -> None:
-    lines = [json.dumps(row).encode() for row in BASE_ROWS]
-    lines[place] = replacement
-    path.write_bytes(b"\n".join(lines))
-    traces, _ = read(path)
-    said = "\n".join(message.text for trace in traces for message in trace.messages)
-    for kept in range(len(BASE_ROWS)):
-        assert kept == place or f"word-{kept}" in said
-    SOURCE.read_head(path)
-    for trace in traces:
-        list(trace.contexts())
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=NO_CHECKS)
-@given(place=st.integers(0, len(BASE_ROWS) - 1), replacement=st.binary(max_size=60))
-def test_no_bytes_lose_a_neighbour(tmp_path: Path, place: int, replacement: bytes) -> None:
-    # A byte-order mark of UTF-16 at the very start says that the whole file is UTF-16.
-    check_neighbours(tmp_path / "s1.jsonl", place, replacement if place else b" " + replacement)
-
-
-@settings(max_examples=250, deadline=None, suppress_health_check=NO_CHECKS)
-@given(place=st.integers(0, len(BASE_ROWS) - 1), row=ODD_ROWS)
-def test_no_row_of_odd_shape_loses_a_neighbour(tmp_path: Path, place: int, row: Row) -> None:
-    check_neighbours(tmp_path / "s1.jsonl", place, json.dumps(row).encode())

@@ -2,254 +2,41 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
+from tests.ingest.codex_rows import (
+    META,
+    NAME,
+    SMALL_ROWS,
+    SMALL_TRACE,
+    Row,
+    call,
+    event,
+    item,
+    list_losses,
+    output,
+    read,
+    read_rows,
+    say,
+    tell,
+    wrap,
+    write_rows,
+)
 from tracemill.ingest.codex import SOURCE
-from tracemill.ingest.source import Head, LossLog, ReadOptions
-from tracemill.trace import SELF, Message, ToolCall, Trace
-
-Row = dict[str, Any]
-NO_CHECKS = [HealthCheck.function_scoped_fixture]
-NAME = "rollout-2026-01-05T10-00-00-t1.jsonl"
-META: Row = {"timestamp": "2026-01-05T10:00:00Z", "type": "session_meta", "payload": {"id": "t1", "cwd": "/repo"}}
-
-
-def item(kind: str, second: int = 0, **fields: Any) -> Row:
-    return wrap("response_item", {"type": kind, **fields}, second)
-
-
-def event(kind: str, second: int = 0, **fields: Any) -> Row:
-    return wrap("event_msg", {"type": kind, **fields}, second)
-
-
-def wrap(record: str, payload: Any, second: int = 0) -> Row:
-    return {"timestamp": f"2026-01-05T10:00:{second:02d}Z", "type": record, "payload": payload}
-
-
-def say(role: str, *texts: str, second: int = 0) -> Row:
-    kind = "output_text" if role == "assistant" else "input_text"
-    return item("message", second, role=role, content=[{"type": kind, "text": text} for text in texts])
-
-
-def call(call_id: str, second: int = 0, **fields: Any) -> Row:
-    return item("function_call", second, name="shell", arguments='{"cmd": "ls"}', call_id=call_id, **fields)
-
-
-def output(call_id: str, value: Any, second: int = 0) -> Row:
-    return item("function_call_output", second, call_id=call_id, output=value)
-
-
-def write_rows(path: Path, rows: Sequence[Row | str], newline: str = "\n") -> Path:
-    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
-    path.write_bytes((newline.join(lines) + newline).encode())
-    return path
-
-
-def read(path: Path) -> tuple[list[Trace], LossLog]:
-    log = LossLog(path=str(path))
-    return list(SOURCE.read_file(path, log, ReadOptions())), log
-
-
-def read_rows(tmp_path: Path, rows: Sequence[Row | str]) -> tuple[Trace, LossLog]:
-    traces, log = read(write_rows(tmp_path / NAME, rows))
-    assert len(traces) == 1
-    return traces[0], log
-
-
-def list_losses(log: LossLog) -> list[tuple[str, int | None]]:
-    return [(loss.reason, loss.line) for loss in log.losses]
-
-
-def tell(trace: Trace) -> list[tuple[str, str]]:
-    return [(message.origin, message.text) for message in trace.messages]
+from tracemill.ingest.source import Head
+from tracemill.trace import SELF, Trace
 
 
 def test_small(tmp_path: Path) -> None:
-    meta = {
-        "id": "t1",
-        "cwd": "/repo",
-        "cli_version": "0.129.0",
-        "originator": "codex_cli_rs",
-        "model_provider": "openai",
-        "source": "cli",
-        "base_instructions": {"text": "You are Codex."},
-        "git": {"branch": "main", "commit_hash": "abc", "repository_url": "https://example.com/r.git"},
-        "dynamic_tools": [
-            {"namespace": "mcp__web", "name": "get", "description": "Get", "inputSchema": {"type": "object"}}
-        ],
-    }
-    usage = {"input_tokens": 100, "output_tokens": 9}
-    rows = [
-        wrap("session_meta", meta, 1),
-        wrap("turn_context", {"model": "gpt-5.4"}, 2),
-        say("developer", "Sandbox", second=3),
-        say("user", "<environment_context>x</environment_context>", second=4),
-        say("user", "Fix it", second=5),
-        event("user_message", 5, message="Fix it"),
-        event("agent_reasoning", 6, text="Look first."),
-        item("reasoning", 6, summary=[{"type": "summary_text", "text": "Look first."}], encrypted_content="x"),
-        say("assistant", "Reading.", second=7),
-        call("c1", 8),
-        item("custom_tool_call", 8, name="apply_patch", input="*** Begin Patch", call_id="c2"),
-        output("c2", '{"output": "nope", "metadata": {"exit_code": 2}}', 9),
-        output("c1", "Exit code: 0\nWall time: 1 seconds\nOutput:\na.py", 9),
-        event("token_count", 9, info={"last_token_usage": usage, "total_token_usage": usage}),
-        item("function_call", 10, name="get", namespace="mcp__web", arguments={"url": "u"}, call_id="c3"),
-    ]
-    trace, log = read_rows(tmp_path, rows)
+    trace, log = read_rows(tmp_path, SMALL_ROWS)
     assert log.losses == []
     assert log.notes == {"unpaired_call": 1}
-    stamp = "2026-01-05T10:00:{:02d}Z".format
-    assert trace == Trace(
-        trace_id="t1",
-        source_kind="codex",
-        source_path=str(tmp_path / NAME),
-        root_session_id="t1",
-        cwd="/repo",
-        project_path="/repo",
-        git_branch="main",
-        git_commit="abc",
-        repository_url="https://example.com/r.git",
-        started_at=stamp(1),
-        ended_at=stamp(10),
-        model="gpt-5.4",
-        input_tokens=100,
-        output_tokens=9,
-        tools=(
-            {
-                "type": "function",
-                "function": {"name": "mcp__web__get", "description": "Get", "parameters": {"type": "object"}},
-            },
-        ),
-        source_meta={
-            "record_count": 15,
-            "record_types": {
-                "custom_tool_call": 1,
-                "event:agent_reasoning": 1,
-                "event:token_count": 1,
-                "event:user_message": 1,
-                "function_call": 2,
-                "function_call_output": 2,
-                "message": 4,
-                "reasoning": 1,
-                "session_meta": 1,
-                "turn_context": 1,
-            },
-            "cli_version": "0.129.0",
-            "originator": "codex_cli_rs",
-            "model_provider": "openai",
-            "source": "cli",
-        },
-        messages=(
-            Message("system", "You are Codex.", "injected"),
-            Message("system", "Sandbox", "injected", timestamp=stamp(3)),
-            Message("user", "<environment_context>x</environment_context>", "injected", timestamp=stamp(4)),
-            Message("user", "Fix it", "human", timestamp=stamp(5)),
-            Message(
-                "assistant",
-                "Reading.",
-                "model",
-                reasoning_content="Look first.",
-                tool_calls=(
-                    ToolCall("c1", "shell", '{"cmd": "ls"}'),
-                    ToolCall("c2", "apply_patch", '{"input": "*** Begin Patch"}'),
-                ),
-                timestamp=stamp(6),
-                model="gpt-5.4",
-                usage=usage,
-            ),
-            Message(
-                "tool",
-                "Exit code: 0\nWall time: 1 seconds\nOutput:\na.py",
-                "tool",
-                tool_call_id="c1",
-                is_error=False,
-                timestamp=stamp(9),
-            ),
-            Message("tool", "nope\n[exit code 2]", "tool", tool_call_id="c2", is_error=True, timestamp=stamp(9)),
-            Message(
-                "assistant",
-                "",
-                "model",
-                tool_calls=(ToolCall("c3", "mcp__web__get", '{"url": "u"}'),),
-                timestamp=stamp(10),
-                model="gpt-5.4",
-            ),
-        ),
-    )
-    assert SOURCE.read_head(tmp_path / NAME) == Head("t1", stamp(1))
-
-
-def test_schema_drift(tmp_path: Path) -> None:
-    rows = [
-        META,
-        wrap("hologram", {"type": "x"}),
-        item("hologram", words="lost"),
-        event("hologram"),
-        say("user", "Hello"),
-        item("message", role="assistant", content=[{"type": "output_text", "text": "Hi"}, {"type": "hologram"}]),
-        {"timestamp": "2026-01-05T10:00:09Z", "type": "tool_call", "function": {"name": "x"}},
-    ]
-    trace, log = read_rows(tmp_path, rows)
-    assert tell(trace) == [("human", "Hello"), ("model", "Hi")]
-    assert sorted(list_losses(log)) == [
-        ("unknown_content_block", 6),
-        ("unknown_record_type", 2),
-        ("unknown_record_type", 3),
-        ("unknown_record_type", 4),
-        ("unknown_record_type", 7),
-    ]
-    assert trace.dropped == {"unknown_content_block": 1, "unknown_record_type": 4}
-
-
-def test_malformed(tmp_path: Path) -> None:
-    rows: list[Row | str] = [
-        META,
-        say("user", "Hello"),
-        {"type": "response_item"},
-        wrap("response_item", "words"),
-        item("message", role="alien", content="x"),
-        item("message", role="user"),
-        "not json",
-        "[1]",
-        output("nowhere", "x"),
-        say("assistant", "Hi"),
-    ]
-    path = write_rows(tmp_path / NAME, rows)
-    path.write_bytes(path.read_bytes() + b'{"timestamp": "2026')
-    traces, log = read(path)
-    assert tell(traces[0]) == [("human", "Hello"), ("model", "Hi")]
-    assert sorted(list_losses(log)) == [
-        ("bad_json", 7),
-        ("cut_line", 11),
-        ("malformed_record", 3),
-        ("malformed_record", 4),
-        ("malformed_record", 5),
-        ("malformed_record", 6),
-        ("not_an_object", 8),
-        ("unpaired_result", 9),
-    ]
-    assert traces[0].is_partial
-
-
-@pytest.mark.parametrize(
-    ("rows", "reason"),
-    [([], "empty_file"), ([META], "no_messages"), ([{"a": 1}], "foreign_file")],
-    ids=["empty", "meta alone", "foreign"],
-)
-def test_files_without_a_trace(tmp_path: Path, rows: list[Row], reason: str) -> None:
-    path = tmp_path / NAME
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    traces, log = read(path)
-    assert traces == []
-    assert reason in log.count_losses()
+    assert trace == replace(SMALL_TRACE, source_path=str(tmp_path / NAME))
+    assert SOURCE.read_head(tmp_path / NAME) == Head("t1", "2026-01-05T10:00:01Z")
 
 
 def test_events_are_heard_only_where_no_item_says_the_same(tmp_path: Path) -> None:
@@ -476,62 +263,3 @@ def test_the_example_files_read_without_a_surprise() -> None:
     assert sum("is_interrupted" in trace.source_meta for trace in traces) == 1
     assert sum(trace.is_partial for trace in traces) == 1
     assert losses == {"cut_line": 1}
-
-
-BASE_ROWS = [
-    META,
-    say("user", "word-1"),
-    say("assistant", "word-2"),
-    event("user_message", message="word-3"),
-    say("user", "word-4"),
-    event("agent_message", message="word-5"),
-]
-JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=8,
-)
-FIELD_NAMES = "id type role content message text summary name arguments input call_id output status result tools item"
-MORE_NAMES = (
-    "action namespace function info source git base_instructions dynamic_tools images replacement_history model"
-)
-FIELDS = [*FIELD_NAMES.split(), *MORE_NAMES.split()]
-RECORD_NAMES = "session_meta turn_context response_item event_msg compacted world_state x"
-KIND_NAMES = """message reasoning function_call function_call_output custom_tool_call local_shell_call web_search_call
-    tool_search_call tool_search_output image_generation_call agent_message user_message agent_reasoning item_completed
-    token_count turn_aborted"""
-PAYLOADS = st.fixed_dictionaries(
-    {"type": st.sampled_from(KIND_NAMES.split())},
-    optional={**dict.fromkeys(FIELDS[3:], JSON_VALUES), "role": st.sampled_from(["user", "assistant", "developer"])},
-)
-ODD_ROWS = st.dictionaries(st.sampled_from([*FIELDS, "payload"]), JSON_VALUES, max_size=8) | st.fixed_dictionaries(
-    {"type": st.sampled_from(RECORD_NAMES.split()), "payload": PAYLOADS | JSON_VALUES}
-)
-
-
-def check_neighbours(path: Path, place: int, replacement: bytes) -> None:
-    lines = [json.dumps(row).encode() for row in BASE_ROWS]
-    lines[place] = replacement
-    path.write_bytes(b"\n".join(lines))
-    traces, _ = read(path)
-    said = "\n".join(message.text for trace in traces for message in trace.messages)
-    for kept in range(1, len(BASE_ROWS)):
-        assert kept == place or f"word-{kept}" in said
-    head = SOURCE.read_head(path)
-    for trace in traces:
-        list(trace.contexts())
-        assert head is not None
-        assert head.root_session_id == trace.root_session_id
-
-
-@settings(max_examples=150, deadline=None, suppress_health_check=NO_CHECKS)
-@given(place=st.integers(0, len(BASE_ROWS) - 1), replacement=st.binary(max_size=60))
-def test_no_bytes_lose_a_neighbour(tmp_path: Path, place: int, replacement: bytes) -> None:
-    # A byte-order mark of UTF-16 at the very start says that the whole file is UTF-16.
-    check_neighbours(tmp_path / NAME, place, replacement if place else b" " + replacement)
-
-
-@settings(max_examples=300, deadline=None, suppress_health_check=NO_CHECKS)
-@given(place=st.integers(0, len(BASE_ROWS) - 1), row=ODD_ROWS)
-def test_no_row_of_odd_shape_loses_a_neighbour(tmp_path: Path, place: int, row: Row) -> None:
-    check_neighbours(tmp_path / NAME, place, json.dumps(row).encode())

@@ -3,69 +3,30 @@
 from __future__ import annotations
 
 import json
-import shutil
 import sqlite3
-import tempfile
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.ingest.hermes_agent_rows import (
+    EXPORT,
+    MESSAGES,
+    SESSIONS,
+    SNAPSHOT,
+    SNAPSHOT_TRACE,
+    SUMMARY,
+    TRANSCRIPT,
+    insert,
+    make_state,
+    read,
+    say,
+    write_lines,
+)
 from tracemill.ingest.hermes_agent import SOURCE
-from tracemill.ingest.source import LossLog, ReadOptions
-from tracemill.trace import SELF, Message, ToolCall, Trace
-
-EXAMPLES = Path(__file__).parents[2] / "examples" / "hermes_agent"
-SNAPSHOT = EXAMPLES / "session_20260914_101502_4be1c9.json"
-TRANSCRIPT = EXAMPLES / "20260914_183011_7d20aa31.jsonl"
-EXPORT = EXAMPLES / "export.jsonl"
-SUMMARY = "[CONTEXT COMPACTION - REFERENCE ONLY] Earlier turns: two files were read."
-
-
-def read(path: Path) -> tuple[list[Trace], LossLog]:
-    log = LossLog(path=path.name)
-    return list(SOURCE.read_file(path, log, ReadOptions())), log
-
-
-def write_lines(path: Path, *rows: Any) -> Path:
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return path
-
-
-def say(role: str, content: Any, **fields: Any) -> dict[str, Any]:
-    return {"role": role, "content": content, **fields}
-
-
-def make_call(call_id: str, name: str = "terminal", arguments: str = "{}") -> dict[str, Any]:
-    return {"id": call_id, "type": "function", "function": {"name": name, "arguments": arguments}}
-
-
-def make_state(folder: Path, sessions: list[dict[str, Any]], messages: list[dict[str, Any]]) -> Path:
-    """A database with the columns of Hermes 0.19 that are read."""
-    path = folder / "state.db"
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute(
-            "CREATE TABLE sessions (id TEXT PRIMARY KEY, source TEXT, model TEXT, model_config TEXT,"
-            " system_prompt TEXT, parent_session_id TEXT, started_at REAL, ended_at REAL, cwd TEXT, title TEXT,"
-            " input_tokens INTEGER DEFAULT 0, output_tokens INTEGER DEFAULT 0)"
-        )
-        database.execute(
-            "CREATE TABLE messages (id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT, role TEXT, content TEXT,"
-            " tool_call_id TEXT, tool_calls TEXT, tool_name TEXT, timestamp REAL, finish_reason TEXT, reasoning TEXT,"
-            " active INTEGER DEFAULT 1, compacted INTEGER DEFAULT 0)"
-        )
-        for table, rows in (("sessions", sessions), ("messages", messages)):
-            for row in rows:
-                insert(database, table, row)
-    return path
-
-
-def insert(database: sqlite3.Connection, table: str, row: dict[str, Any]) -> None:
-    marks = ", ".join("?" for _ in row)
-    database.execute(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})", tuple(row.values()))
+from tracemill.trace import SELF, Message, ToolCall
 
 
 def test_small_snapshot() -> None:
@@ -74,51 +35,7 @@ def test_small_snapshot() -> None:
     assert len(traces) == 1
     trace = traces[0]
     assert [tool["function"]["name"] for tool in trace.tools] == ["terminal", "read_file"]
-    assert trace == Trace(
-        trace_id="20260914_101502_4be1c9",
-        source_kind="hermes_agent",
-        source_path=str(SNAPSHOT),
-        root_session_id="20260914_101502_4be1c9",
-        started_at="2026-09-14T10:15:02.118342",
-        ended_at="2026-09-14T10:15:41.902210",
-        model="moonshotai/Kimi-K2.6",
-        tools=trace.tools,
-        source_meta={"layout": "cli_snapshot", "platform": "cli"},
-        messages=(
-            Message("system", "You are Hermes Agent. You help with tasks on this machine.", "injected"),
-            Message("user", "The disk of this box fills up every night. Which cron job is it?", "human"),
-            Message(
-                "assistant",
-                "",
-                "model",
-                reasoning_content="Look at the crontab and at the log sizes together.",
-                tool_calls=(
-                    ToolCall("call_01", "terminal", '{"command": "crontab -l"}'),
-                    ToolCall("call_02", "terminal", '{"command": "du -sh /var/log/*"}'),
-                ),
-                stop_reason="tool_calls",
-            ),
-            Message(
-                "tool",
-                '{"output": "15 2 * * * /opt/backup/run.sh", "exit_code": 0, "error": null}',
-                "tool",
-                tool_call_id="call_01",
-            ),
-            Message(
-                "tool",
-                '{"output": "41G\\t/var/log/backup\\n12M\\t/var/log/syslog", "exit_code": 0, "error": null}',
-                "tool",
-                tool_call_id="call_02",
-            ),
-            Message(
-                "assistant",
-                "The backup at 02:15 (/opt/backup/run.sh) does: /var/log/backup holds 41 GB.",
-                "model",
-                stop_reason="stop",
-            ),
-            Message("user", "Thanks, I will rotate those.", "human"),
-        ),
-    )
+    assert trace == replace(SNAPSHOT_TRACE, tools=trace.tools)
 
 
 def test_small_transcript() -> None:
@@ -178,24 +95,6 @@ def test_head_of_a_long_snapshot_is_read_from_its_first_bytes(tmp_path: Path) ->
 )
 def test_session_files_by_name(name: str, is_session: bool) -> None:
     assert SOURCE.is_session_file(Path("/h/sessions") / name) is is_session
-
-
-SESSIONS = [
-    {"id": "b", "source": "cli", "model": "m1", "system_prompt": "Be brief.", "started_at": 200.0, "input_tokens": 7},
-    {"id": "a", "source": "telegram", "started_at": 100.0, "ended_at": 150.5},
-    {"id": "c", "source": "subagent", "parent_session_id": "b", "started_at": 300.0},
-    {"id": "d", "source": "cli", "parent_session_id": "c", "started_at": 400.0},
-    {"id": "empty", "source": "cli", "started_at": 500.0},
-]
-MESSAGES = [
-    {"session_id": "b", "role": "user", "content": "List it", "timestamp": 201.5},
-    {"session_id": "a", "role": "user", "content": "\x00json:" + json.dumps([{"type": "text", "text": "Look"}])},
-    {"session_id": "b", "role": "assistant", "content": None, "tool_calls": json.dumps([make_call("k1")])},
-    {"session_id": "b", "role": "tool", "content": "notes.txt", "tool_call_id": "k1"},
-    {"session_id": "b", "role": "assistant", "content": "Wrong turn.", "active": 0},
-    {"session_id": "c", "role": "user", "content": "Help"},
-    {"session_id": "d", "role": "user", "content": "Help more"},
-]
 
 
 def test_small_state(tmp_path: Path) -> None:
@@ -301,136 +200,3 @@ def test_a_summary_without_old_rows_joins_what_stands_before_it(tmp_path: Path) 
     trace = read(path)[0][0]
     assert trace.messages[1] == Message("user", SUMMARY, "compaction", context=(0, SELF))
     assert next(iter(trace.contexts())) == (2, trace.messages[:2])
-
-
-def test_schema_drift(tmp_path: Path) -> None:
-    """Unknown roles, rows, fields and content blocks are counted; what is around them stays."""
-    path = write_lines(
-        tmp_path / "s.jsonl",
-        say("session_meta", None, model="m1"),
-        say("user", [{"type": "text", "text": "Look"}, {"type": "hologram"}], client={"a": 1}),
-        say("narrator", "meanwhile"),
-        {"type": "heartbeat", "at": 3},
-        {"note": "nothing known"},
-        say("assistant", "Seen.", tool_calls=[{"id": "k1", "function": {"name": "look", "arguments": {"x": 1}}}]),
-        say("tool", "a wall", tool_call_id="k1", is_error=True),
-    )
-    (trace,), log = read(path)
-    assert [message.text for message in trace.messages] == ["Look", "Seen.", "a wall"]
-    assert trace.messages[1].tool_calls == (ToolCall("k1", "look", '{"x": 1}'),)
-    assert sorted((loss.reason, loss.line) for loss in log.losses) == [
-        ("malformed_record", 5),
-        ("unknown_content_block", 2),
-        ("unknown_record_type", 3),
-        ("unknown_record_type", 4),
-    ]
-    assert trace.dropped == log.count_losses()
-
-
-def test_malformed_rows(tmp_path: Path) -> None:
-    path = tmp_path / "s.jsonl"
-    lines = [
-        json.dumps(say("user", "Go")),
-        "{broken",
-        json.dumps(say("tool", "stray", tool_call_id="k9")),
-        "[1]",
-        json.dumps(say("assistant", "", tool_calls=[{"id": "k1"}, make_call("k2")])),
-        json.dumps(say("tool", "ok")),
-        '{"role": "user", "content": "cut',
-    ]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    (trace,), log = read(path)
-    assert sorted((loss.reason, loss.line) for loss in log.losses) == [
-        ("bad_json", 2),
-        ("cut_line", 7),
-        ("malformed_record", 5),
-        ("not_an_object", 4),
-        ("unpaired_result", 3),
-    ]
-    assert [(message.role, message.tool_call_id) for message in trace.messages] == [
-        ("user", None),
-        ("assistant", None),
-        ("tool", "k2"),
-    ]
-    assert trace.is_partial
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "reason"),
-    [
-        ("a.jsonl", "", "empty_file"),
-        ("a.json", "", "empty_file"),
-        ("state.db", "", "empty_file"),
-        ("state.db", "SQLite format 3\x00 but no more", "unreadable_file"),
-        ("state.db", "hello", "foreign_file"),
-        ("a.json", '{"messages": [{"role": "user", "content": "no id"}]}', "foreign_file"),
-        ("a.json", '{"session_id": "s", "messages": [{"role": "user", "text": "other schema"}]}', "foreign_file"),
-        ("a.json", '{"session_id": "s", "messages": []}', "no_messages"),
-        ("a.json", '{"session_id": "s", "messages": [', "bad_json"),
-        ("a.jsonl", '{"kind": "scope"}\n{"kind": "mark"}\n', "foreign_file"),
-        ("a.jsonl", '{"id": "s", "messages": []}\n', "no_messages"),
-    ],
-)
-def test_malformed_files(tmp_path: Path, name: str, content: str, reason: str) -> None:
-    path = tmp_path / name
-    path.write_text(content, encoding="utf-8")
-    traces, log = read(path)
-    assert traces == []
-    assert [loss.reason for loss in log.losses] == [reason]
-    if reason == "foreign_file":
-        assert SOURCE.read_head(path) is None
-
-
-def test_a_database_of_another_program_is_foreign(tmp_path: Path) -> None:
-    path = tmp_path / "state.db"
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("CREATE TABLE sessions (id TEXT)")
-    assert read(path)[1].count_losses() == {"foreign_file": 1}
-
-
-def test_parents_in_a_circle_end(tmp_path: Path) -> None:
-    sessions = [{"id": "a", "parent_session_id": "b"}, {"id": "b", "parent_session_id": "a"}]
-    path = make_state(tmp_path, sessions, [{"session_id": key, "role": "user", "content": key} for key in "ab"])
-    assert [trace.root_session_id for trace in read(path)[0]] == ["b", "a"]
-
-
-@settings(max_examples=80, deadline=None)
-@given(st.sampled_from(["a.json", "a.jsonl", "state.db"]), st.binary(max_size=300))
-def test_no_bytes_can_crash_it(name: str, raw: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / name
-        path.write_bytes(raw)
-        SOURCE.read_head(path)
-        read(path)
-
-
-@settings(max_examples=120, deadline=None)
-@given(st.binary(max_size=80), st.integers(1, 3))
-def test_no_line_can_take_its_neighbours_along(raw: bytes, place: int) -> None:
-    lines = [json.dumps(say("user", f"words {n}")).encode() for n in range(4)]
-    lines.insert(place, raw)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "a.jsonl"
-        path.write_bytes(b"\n".join(lines) + b"\n")
-        traces, log = read(path)
-        head = SOURCE.read_head(path)
-    told = [message.text for message in traces[0].messages]
-    assert [text for text in told if text.startswith("words ")] == [f"words {n}" for n in range(4)]
-    assert traces[0].dropped == log.count_losses()
-    assert head is not None
-    assert head.root_session_id == traces[0].root_session_id
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(100, 12_287), st.binary(min_size=1, max_size=40)), max_size=4))
-def test_no_damage_to_the_database_can_crash_it(patches: list[tuple[int, bytes]]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = make_state(Path(folder), SESSIONS, MESSAGES)
-        raw = bytearray(path.read_bytes())
-        for start, patch in patches:
-            raw[start : start + len(patch)] = patch
-        shutil.rmtree(folder)
-        Path(folder).mkdir()
-        path.write_bytes(raw)
-        SOURCE.read_head(path)
-        read(path)

@@ -106,7 +106,7 @@ NAMED: list[tuple[str, str, str]] = [
     ('os.environ["SESSION_TOKEN"] = "{}"', make(ALNUM, 30), "token"),
     ("aws_secret_access_key = {}", make(ALNUM + "+/", 40), "aws_secret_key"),
     ("DefaultEndpointsProtocol=https;AccountKey={};End", make(ALNUM, 86) + "==", "api_key"),
-    ("//registry.npmjs.org/:_authToken={}", "0f3c9a1e-77b2-4d51-9c1e-2b7f60a4d8e3", "token"),
+    ("//registry.example-host.org/:_authToken={}", "0f3c9a1e-77b2-4d51-9c1e-2b7f60a4d8e3", "token"),
     ("DB_PASSWORD={}", "tr0ub4dor&3"[:9], "password"),
     ('"password": "{}"', "hunter2", "password"),
     ("psql --password {} -h db", "Zx9kk2pq", "password"),

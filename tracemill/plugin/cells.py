@@ -1,21 +1,15 @@
 """The generators of the model columns: one cell is one answer, kept or explained, never a lost row.
 
-Inside a cell, faults that may pass (rate limits, 5xx, timeouts, cut connections) are tried again with backoff until
-the governor's ``patience_s`` is over; answers that don't fit the schema are sent back with what was wrong,
-``max_bad_outputs`` times.
-What is over then is decided by ``Governor``: the row's fault is written to ``<name>_status`` and ``<name>_error``, the
-endpoint's fault stops the run, which can be resumed.
+A cell renders its prompt (with the trace view, built from the store), looks into the journal, and else leaves the
+asking to ``conversation``. What stays empty is null, with ``<name>_status`` and ``<name>_error``.
 """
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import hashlib
 import json
 import logging
-import random
-import time
 from abc import abstractmethod
 from typing import Any, cast
 
@@ -28,11 +22,11 @@ from data_designer.engine.column_generators.utils.judge_score_factory import (
 )
 from data_designer.engine.column_generators.utils.prompt_renderer import PromptType
 from data_designer.engine.configurable_task import TaskConfigT
-from data_designer.engine.models.parsers.errors import ParserException
 from data_designer.engine.models.recipes.base import ResponseRecipe
 from data_designer.engine.models.recipes.response_recipes import PydanticResponseRecipe, StructuredResponseRecipe
-from data_designer.engine.models.utils import ChatMessage, classify_generation_truncation_reason
+from pydantic import BaseModel
 
+from tracemill.plugin.answers import ReadAnswer, build_model_reader, build_schema_reader
 from tracemill.plugin.config import (
     KEY_COLUMN,
     VIEW_VARIABLE,
@@ -41,21 +35,13 @@ from tracemill.plugin.config import (
     TraceStructuredColumnConfig,
 )
 from tracemill.plugin.context import get_context
-from tracemill.plugin.faults import Fault, classify_fault, shorten
-from tracemill.plugin.governor import Stop
+from tracemill.plugin.conversation import CellFailure, CellRequest, Conversation
 from tracemill.plugin.templates import compile_template, find_variables
 from tracemill.view import fence, render_view
 
 logger = logging.getLogger(__name__)
 
-_FIRST_DELAY_S = 1.0
-_LONGEST_DELAY_S = 20.0
-
 CellConfig = TraceStructuredColumnConfig | TraceJudgeColumnConfig
-
-
-class CellFailure(Exception):
-    """The cell stays empty; ``str(failure)`` is the one-line reason."""
 
 
 class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
@@ -74,7 +60,16 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
 
     @abstractmethod
     def build_recipe(self) -> ResponseRecipe[Any]:
-        """The response recipe of this column."""
+        """The response recipe of this column: what the prompt says of the schema."""
+
+    @abstractmethod
+    def build_reader(self) -> ReadAnswer:
+        """What reads this column's answers."""
+
+    @functools.cached_property
+    def read_answer(self) -> ReadAnswer:
+        """The reader of this column's answers, compiled once."""
+        return self.build_reader()
 
     @functools.cached_property
     def response_recipe(self) -> ResponseRecipe[Any]:
@@ -136,7 +131,17 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
         if journal is not None and (kept := journal.find(key)) is not None:
             get_context().cells_from_journal += 1
             return kept
-        return await _Conversation(self, key, trace_id, user, system).run()
+        request = CellRequest(
+            key=key,
+            trace_id=trace_id,
+            column=self.cell.name,
+            user=user,
+            system=system,
+            model=self.model,
+            read_answer=self.read_answer,
+            max_bad_outputs=self.cell.max_bad_outputs,
+        )
+        return await Conversation(request).run()
 
     def _render(self, data: dict[str, Any], view: str | None) -> tuple[str, str]:
         record = {name: data.get(name) for name in self._variables}
@@ -163,112 +168,18 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
         )
 
 
-class _Conversation:
-    """The attempts at one cell."""
-
-    def __init__(self, generator: _ModelCellGenerator[Any], key: str, trace_id: str, user: str, system: str) -> None:
-        self._generator = generator
-        self._config = generator.cell
-        self._key = key
-        self._trace_id = trace_id
-        self._opening = [*([ChatMessage.as_system(system)] if system else []), ChatMessage.as_user(user)]
-        self._messages = list(self._opening)
-        self._bad_outputs = 0
-        self._random = random.Random(key)
-
-    async def run(self) -> Any:
-        """The value of the cell. Raises CellFailure when it stays empty."""
-        started, faults_in_a_row = time.monotonic(), 0
-        while True:
-            try:
-                return await self._attempt()
-            except _BadOutput as bad:
-                faults_in_a_row = 0
-                self._note_bad_output(bad)
-            except Exception as error:
-                fault = classify_fault(error)
-                waited = time.monotonic() - started
-                if fault.kind != "passing" or waited >= get_context().governor.patience_s:
-                    await self._give_up(fault, started, waited)
-                faults_in_a_row += 1
-                await asyncio.sleep(self._choose_delay(faults_in_a_row))
-
-    async def _attempt(self) -> Any:
-        model, governor = self._generator.model, get_context().governor
-        await governor.enter(model.model_name)
-        tokens, is_success = (0, 0), False
-        try:
-            response = await model.acompletion(self._messages, skip_usage_tracking=True, allow_multiple_choices=False)
-            is_success = True
-            if response.usage is not None:
-                tokens = (response.usage.input_tokens or 0, response.usage.output_tokens or 0)
-            value = self._parse((response.message.content or "").strip(), response)
-            await self._keep(value)
-            return value
-        finally:
-            governor.leave(model.model_name, *tokens, is_success=is_success)
-
-    def _parse(self, answer: str, response: Any) -> Any:
-        cut = classify_generation_truncation_reason(response)
-        if cut is not None:
-            raise _BadOutput(answer, f"the answer was cut off ({cut.value}); answer more briefly")
-        recipe = self._generator.response_recipe
-        try:
-            return json.loads(recipe.serialize_output(recipe.parse(answer)))
-        except ParserException as error:
-            raise _BadOutput(answer, shorten(str(error), 600)) from error
-
-    async def _keep(self, value: Any) -> None:
-        journal, governor = get_context().journal, get_context().governor
-        if journal is None:
-            return
-        try:
-            journal.append(self._key, self._trace_id, self._config.name, value)
-        except OSError as error:
-            governor.request_stop(Stop("disk", f"cannot write the journal: {error.strerror or error}"))
-            await asyncio.Event().wait()
-
-    def _note_bad_output(self, bad: _BadOutput) -> None:
-        self._bad_outputs += 1
-        if self._bad_outputs >= self._config.max_bad_outputs:
-            raise CellFailure(f"no usable answer in {self._bad_outputs} attempts: {shorten(str(bad), 200)}")
-        correction = f"That answer cannot be used: {bad}\nAnswer again with the complete JSON object only."
-        shown = ChatMessage.as_assistant(bad.answer[:4000] or "(empty)")
-        self._messages = [*self._opening, shown, ChatMessage.as_user(correction)]
-
-    def _choose_delay(self, faults_in_a_row: int) -> float:
-        longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2 ** (faults_in_a_row - 1))
-        return longest * (0.5 + self._random.random() / 2)
-
-    async def _give_up(self, fault: Fault, started: float, waited: float) -> None:
-        """Raise CellFailure, or, where the fault is the endpoint's, stop the run and wait for its end."""
-        model, governor = self._generator.model.model_name, get_context().governor
-        if fault.kind == "refusal":
-            governor.note_refusal(model, fault.name, f"model {model}: {fault.line}")
-            if governor.stop is not None and governor.can_interrupt:  # not the row's fault: leave the cell open
-                await asyncio.Event().wait()
-            raise CellFailure(fault.line)
-        is_endpoint = fault.kind == "fatal" or not governor.has_succeeded_since(model, started)
-        duration = "" if fault.kind == "fatal" else f" (tried for {waited:.0f} s)"
-        if is_endpoint and governor.can_interrupt:
-            governor.request_stop(Stop("endpoint", f"model {model}: {fault.line}{duration}"))
-            await asyncio.Event().wait()
-        raise CellFailure(f"{fault.line}{duration}")
-
-
-class _BadOutput(Exception):
-    """An answer that does not fit the schema."""
-
-    def __init__(self, answer: str, problem: str) -> None:
-        super().__init__(problem)
-        self.answer = answer
-
-
 class TraceStructuredGenerator(_ModelCellGenerator[TraceStructuredColumnConfig]):
     """Fills ``trace-structured`` columns."""
 
     def build_recipe(self) -> ResponseRecipe[Any]:
-        return StructuredResponseRecipe(json_schema=cast(dict[str, Any], self.config.output_format))
+        return StructuredResponseRecipe(json_schema=self._schema)
+
+    def build_reader(self) -> ReadAnswer:
+        return build_schema_reader(self._schema)
+
+    @property
+    def _schema(self) -> dict[str, Any]:
+        return cast(dict[str, Any], self.config.output_format)
 
 
 class TraceJudgeGenerator(_ModelCellGenerator[TraceJudgeColumnConfig]):
@@ -277,5 +188,11 @@ class TraceJudgeGenerator(_ModelCellGenerator[TraceJudgeColumnConfig]):
     failed_status: CellStatus = "judge_failed"
 
     def build_recipe(self) -> ResponseRecipe[Any]:
-        models = [create_judge_response_model(score) for score in self.config.scores]
-        return PydanticResponseRecipe(data_type=create_judge_structured_output_model(models))
+        return PydanticResponseRecipe(data_type=self._model)
+
+    def build_reader(self) -> ReadAnswer:
+        return build_model_reader(self._model)
+
+    @functools.cached_property
+    def _model(self) -> type[BaseModel]:
+        return create_judge_structured_output_model([create_judge_response_model(item) for item in self.config.scores])

@@ -8,6 +8,7 @@ the lines, not their values.
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._places: dict[str, int] = {}
-        self._file = path.open("a+b")
-        path.chmod(0o600)
+        self._end = 0
+        self._output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._file = path.open("rb")
         self._load()
 
     def __len__(self) -> int:
@@ -52,21 +54,32 @@ class Journal:
 
     def append(self, key: str, trace_id: str, column: str, value: Any) -> None:
         """Keep a value; handed to the operating system when this returns, so that a killed process loses nothing."""
-        line = _encode({"key": key, "trace_id": trace_id, "column": column, "value": value}) + b"\n"
-        self._file.write(line)
-        self._file.flush()
+        self._write(_encode({"key": key, "trace_id": trace_id, "column": column, "value": value}) + b"\n")
 
     def close(self) -> None:
+        os.close(self._output)
         self._file.close()
 
+    def _write(self, line: bytes) -> None:
+        """Write a whole line or, where the disk is full, nothing."""
+        if self._has_half_line:
+            line = b"\n" + line
+        try:
+            written = 0
+            while written < len(line):
+                written += os.write(self._output, line[written:])
+        except OSError:
+            os.ftruncate(self._output, self._end)
+            raise
+        self._end += len(line)
+        self._has_half_line = False
+
     def _load(self) -> None:
-        self._file.seek(0)
-        place = 0
+        self._has_half_line = False  # a killed run cut its last line; the next entry must not be glued to it
         for line in self._file:
             if line.endswith(b"\n"):
                 with contextlib.suppress(msgspec.MsgspecError):
-                    self._places[_decode(line).key] = place
-            else:  # a killed run cut its last line; the next entry must not be glued to it
-                self._file.write(b"\n")
-                self._file.flush()
-            place += len(line)
+                    self._places[_decode(line).key] = self._end
+            else:
+                self._has_half_line = True
+            self._end += len(line)

@@ -17,12 +17,15 @@ def hold_lock(folder: Path) -> Generator[None]:
     Raises:
         RunStateError: another process holds it.
     """
-    with (folder / ".lock").open("w") as file:
+    path = folder / ".lock"
+    with path.open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise RunStateError(
                 f"{folder}: another run is writing here; wait for it, or use another --dataset-name"
             ) from None
-        yield
-    (folder / ".lock").unlink(missing_ok=True)
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
