@@ -45,17 +45,20 @@ def read_rows(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Row]:
 
 
 def read_head_rows(path: Path, limit: int = 40) -> Iterator[Row]:
-    """Yield up to ``limit`` JSON objects from the first 256 KB of a file; what is bad or cut is passed over.
+    """Yield JSON objects from the first ``limit`` lines (256 KB at most) of a file; what is bad or cut is passed over.
+
+    No more is read than the caller takes.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
-    with path.open("rb") as file:
-        raw = file.read(_HEAD_BYTES)
     log = LossLog(path=str(path))
-    for number, line in enumerate(_to_utf8(raw).split(b"\n")[:limit], start=1):
-        if line.strip():
-            yield from decode_line(line, number, log, is_last=False)
+    with path.open("rb") as file:
+        for number, line in enumerate(_read_head_lines(file), start=1):
+            if number > limit:
+                return
+            if line.strip():
+                yield from decode_line(line, number, log, is_last=False)
 
 
 def read_document(path: Path, log: LossLog) -> Any | None:
@@ -200,6 +203,18 @@ def _read_lines(file: BinaryIO, log: LossLog, options: ReadOptions) -> Iterator[
             continue
         if raw.strip():
             yield number, raw, not raw.endswith(b"\n")
+
+
+def _read_head_lines(file: BinaryIO) -> Iterator[bytes]:
+    start = file.read(_SAMPLE_BYTES)
+    if _guess_utf16(start):
+        yield from _to_utf8(start + file.read(_HEAD_BYTES)).split(b"\n")
+        return
+    file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+    left = _HEAD_BYTES
+    while left > 0 and (line := file.readline(left)):
+        left -= len(line)
+        yield line
 
 
 def _guess_utf16(start: bytes) -> bool:

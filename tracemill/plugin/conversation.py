@@ -73,7 +73,7 @@ class Conversation:
 
     async def _attempt(self) -> Any:
         model, governor = self._request.model, get_context().governor
-        await governor.enter(model.model_name)
+        reserved = await governor.enter(model.model_name, sum(len(str(item.content)) for item in self._messages))
         tokens, is_success = (0, 0), False
         try:
             response = await model.acompletion(self._messages, skip_usage_tracking=True, allow_multiple_choices=False)
@@ -81,10 +81,12 @@ class Conversation:
             if response.usage is not None:
                 tokens = (response.usage.input_tokens or 0, response.usage.output_tokens or 0)
             value = self._parse((response.message.content or "").strip(), response)
-            await self._keep(value)
-            return value
+            is_kept = self._keep(value)
         finally:
-            governor.leave(model.model_name, *tokens, is_success=is_success)
+            governor.leave(model.model_name, *tokens, is_success=is_success, reserved=reserved)
+        if not is_kept:
+            await asyncio.Event().wait()  # the run is stopping
+        return value
 
     def _parse(self, answer: str, response: Any) -> Any:
         cut = classify_generation_truncation_reason(response)
@@ -95,15 +97,17 @@ class Conversation:
         except AnswerError as error:
             raise BadOutput(answer, shorten(str(error), 600)) from error
 
-    async def _keep(self, value: Any) -> None:
+    def _keep(self, value: Any) -> bool:
+        """Write the value into the journal; False where the disk refused, which stops the run."""
         journal, governor = get_context().journal, get_context().governor
         if journal is None:
-            return
+            return True
         try:
             journal.append(self._request.key, self._request.trace_id, self._request.column, value)
         except OSError as error:
             governor.request_stop(Stop("disk", f"cannot write the journal: {error.strerror or error}"))
-            await asyncio.Event().wait()
+            return False
+        return True
 
     def _note_bad_output(self, bad: BadOutput) -> None:
         self._bad_outputs += 1

@@ -24,6 +24,9 @@ DRAIN_S = 10.0
 #: After this many rows in a row were refused for the same reason, with no success at all, the fault is not the rows'.
 REFUSALS_BEFORE_STOP = 5
 
+#: What an answer is taken to cost, at least, as long as it is in flight and a cost limit is set.
+_ANSWER_TOKENS = 1_000
+
 StopKind = Literal["interrupted", "budget", "endpoint", "disk"]
 
 
@@ -67,6 +70,8 @@ class Governor:
     usage: dict[str, Usage] = field(default_factory=dict[str, Usage])
     stop: Stop | None = None
     in_flight: int = 0
+    reserved: float = 0.0
+    longest_answer_tokens: int = 0
     last_success: dict[str, float] = field(default_factory=dict[str, float])
     refusals: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     can_interrupt: bool = False
@@ -80,29 +85,39 @@ class Governor:
         """US dollars so far, by the given prices."""
         return sum(self.price(model, use.input_tokens, use.output_tokens) for model, use in self.usage.items())
 
-    def _project_cost(self) -> float:
-        """The cost when all requests in flight have ended, each taken to cost the mean of those before it."""
-        ended = self.requests - self.in_flight
-        return self.cost * (1 + self.in_flight / ended) if ended > 0 else self.cost
+    def _estimate(self, model: str, prompt_chars: int) -> float:
+        """What a request may cost: a token for each two characters, and an answer longer than any so far."""
+        return self.price(model, prompt_chars // 2, max(_ANSWER_TOKENS, 2 * self.longest_answer_tokens))
 
     def price(self, model: str, input_tokens: int, output_tokens: int) -> float:
         price = self.prices.get(model, Price())
         return (input_tokens * price.input_per_million + output_tokens * price.output_per_million) / 1e6
 
-    async def enter(self, model: str) -> None:
-        """Wait for leave to send one request; counts it. Never returns once the run is stopping."""
+    async def enter(self, model: str, prompt_chars: int = 0) -> float:
+        """Wait for leave to send one request; counts it. Never returns once the run is stopping.
+
+        Returns what is set aside for it in US dollars, which ``leave`` gets back.
+        """
+        reserved = self._estimate(model, prompt_chars)
         if self.stop is None and self.max_requests is not None and self.requests >= self.max_requests:
             self.request_stop(Stop("budget", f"--max-requests {self.max_requests} is used up"))
-        if self.stop is None and self.max_cost is not None and self._project_cost() >= self.max_cost:
-            self.request_stop(Stop("budget", f"--max-cost {self.max_cost:g} is used up (${self.cost:.4f} spent)"))
+        if self.stop is None and self.max_cost is not None and self.cost + self.reserved + reserved > self.max_cost:
+            spent = f"${self.cost:.4f} spent; the requests in flight and the next one may cost the rest"
+            self.request_stop(Stop("budget", f"--max-cost {self.max_cost:g} is used up ({spent})"))
         if self.stop is not None and self.can_interrupt:
             await asyncio.Event().wait()
         self.usage.setdefault(model, Usage()).requests += 1
         self.in_flight += 1
+        self.reserved += reserved
+        return reserved
 
-    def leave(self, model: str, input_tokens: int = 0, output_tokens: int = 0, *, is_success: bool) -> None:
+    def leave(
+        self, model: str, input_tokens: int = 0, output_tokens: int = 0, *, is_success: bool, reserved: float = 0.0
+    ) -> None:
         """Note the end of a request; called when its answer is in the journal."""
         self.in_flight -= 1
+        self.reserved -= reserved
+        self.longest_answer_tokens = max(self.longest_answer_tokens, output_tokens)
         usage = self.usage.setdefault(model, Usage())
         usage.input_tokens += input_tokens
         usage.output_tokens += output_tokens

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tracemill.errors import EXIT_INTERRUPTED
 from tracemill.run.options import Options
 from tracemill.run.output import RecipeModule
 from tracemill.run.terminal import Terminal
@@ -32,9 +33,15 @@ def run_recipe(options: Options, module: RecipeModule, code_folders: list[Path],
         return 0
     if options.preview:
         return _preview(options, module, terminal)
-    from tracemill.run.create import create_dataset
+    from tracemill.run.create import create_dataset, name_folder
 
-    result = create_dataset(options, module, code_folders)
+    try:
+        result = create_dataset(options, module, code_folders)
+    except KeyboardInterrupt:  # before or after the time in which it is waited for requests
+        if not (name_folder(options) / "run.json").is_file():
+            raise
+        terminal.note(f"interrupted; go on with:\n  {build_resume_command(options)}")
+        return EXIT_INTERRUPTED
     _show_result(result, options, terminal)
     return result.exit_code
 

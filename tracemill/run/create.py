@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import json
 import logging
 import shutil
 import time
@@ -40,6 +42,8 @@ STORE_FOLDER = ".store"
 #: The name under which a run's store is open in its context, and which stands in the config.
 STORE_NAME = "run-store"
 JOURNAL_FILE = ".journal.jsonl"
+
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,22 @@ def create_dataset(options: Options, module: RecipeModule, code_folders: list[Pa
     is_fresh = not options.resume
     try:
         with hold_lock(folder):
+            _check_folder(folder, options)
             return _run_locked(options, module, code_folders, models, folder)
     except (InputError, ConfigError):  # nothing was begun: leave nothing behind
         if is_fresh:
             _remove_unused(folder)
         raise
+    except OSError as error:
+        if error.errno not in _DISK_FULL:
+            raise
+        if not (folder / "run.json").is_file():
+            _remove_unused(folder)
+            raise
+        place = error.filename or folder
+        raise StoppedError(
+            f"{place}: {error.strerror}; everything finished is kept in {folder}, make room and go on with --resume"
+        ) from error
 
 
 def _check_folder(folder: Path, options: Options) -> None:
@@ -170,7 +185,7 @@ def _generate(
     configs, providers = build_model_configs(models, options)
     config_builder = module.build_config(build_recipe_options(options, models, configs))
     context.stores[STORE_NAME] = reading.store
-    is_resumed = (folder / DATA_FOLDER / "metadata.json").is_file()
+    is_resumed = _has_batches(folder / DATA_FOLDER)
     if not is_resumed:
         shutil.rmtree(folder / DATA_FOLDER, ignore_errors=True)
     builder = open_builder(config_builder, providers, folder, is_resumed=is_resumed)
@@ -179,6 +194,14 @@ def _generate(
     stop = context.governor.stop
     if stop is not None and stop.kind == "disk":  # the engine goes on without a batch that it could not write
         raise StoppedError(stop.message)
+
+
+def _has_batches(folder: Path) -> bool:
+    """Whether the engine can go on from what it wrote; a kill or a full disk can leave its metadata cut or empty."""
+    try:
+        return isinstance(json.loads((folder / "metadata.json").read_bytes()), dict)
+    except (OSError, ValueError):
+        return False
 
 
 def build_recipe_options(options: Options, models: RunModels, configs: list[Any]) -> RecipeOptions:
@@ -205,7 +228,7 @@ def _clean_up(folder: Path, reading: Reading) -> None:
 
 def _remove_unused(folder: Path) -> None:
     shutil.rmtree(folder / STORE_FOLDER, ignore_errors=True)
-    for name in (JOURNAL_FILE, "run.json", ".lock"):
+    for name in (JOURNAL_FILE, "run.json", "run.json.partial", ".lock"):
         (folder / name).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
         folder.rmdir()
