@@ -140,6 +140,7 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
             model=self.model,
             read_answer=self.read_answer,
             max_bad_outputs=self.cell.max_bad_outputs,
+            timeout_s=float(self.model_config.inference_parameters.timeout or 60),
         )
         return await Conversation(request).run()
 

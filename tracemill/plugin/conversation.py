@@ -18,7 +18,7 @@ from data_designer.engine.models.utils import ChatMessage, classify_generation_t
 
 from tracemill.plugin.answers import AnswerError, ReadAnswer
 from tracemill.plugin.context import get_context
-from tracemill.plugin.faults import Fault, classify_fault, shorten
+from tracemill.plugin.faults import RATE_LIMIT, Fault, classify_fault, shorten
 from tracemill.plugin.governor import Stop
 
 _FIRST_DELAY_S = 1.0
@@ -41,6 +41,7 @@ class CellRequest:
     model: ModelFacade
     read_answer: ReadAnswer
     max_bad_outputs: int
+    timeout_s: float
 
 
 class Conversation:
@@ -53,6 +54,7 @@ class Conversation:
         self._messages = list(self._opening)
         self._bad_outputs = 0
         self._random = random.Random(request.key)
+        self._queued = Fault("passing", RATE_LIMIT, "no request could be sent")
 
     async def run(self) -> Any:
         """The value of the cell. Raises CellFailure when it stays empty."""
@@ -64,8 +66,10 @@ class Conversation:
                 faults_in_a_row = 0
                 self._note_bad_output(bad)
             except Exception as error:
-                fault = classify_fault(error)
-                waited = time.monotonic() - started
+                fault = self._queued if isinstance(error, QueuedTooLong) else classify_fault(error)
+                if fault.name == RATE_LIMIT:
+                    self._queued = fault
+                waited = self._measure_wait(fault, started)
                 if fault.kind != "passing" or waited >= get_context().governor.patience_s:
                     await self._give_up(fault, started, waited)
                 faults_in_a_row += 1
@@ -76,7 +80,7 @@ class Conversation:
         reserved = await governor.enter(model.model_name, sum(len(str(item.content)) for item in self._messages))
         tokens, is_success = (0, 0), False
         try:
-            response = await model.acompletion(self._messages, skip_usage_tracking=True, allow_multiple_choices=False)
+            response = await self._send()
             is_success = True
             if response.usage is not None:
                 tokens = (response.usage.input_tokens or 0, response.usage.output_tokens or 0)
@@ -87,6 +91,26 @@ class Conversation:
         if not is_kept:
             await asyncio.Event().wait()  # the run is stopping
         return value
+
+    async def _send(self) -> Any:
+        """One request. Data Designer holds it back for as long as an endpoint's Retry-After says, maybe for hours."""
+        limit_s = get_context().governor.patience_s + self._request.timeout_s
+        deadline = asyncio.timeout(limit_s)
+        try:
+            async with deadline:
+                return await self._request.model.acompletion(
+                    self._messages, skip_usage_tracking=True, allow_multiple_choices=False
+                )
+        except TimeoutError:
+            if deadline.expired():
+                raise QueuedTooLong from None
+            raise
+
+    def _measure_wait(self, fault: Fault, started: float) -> float:
+        """Seconds of patience used: a rate limit passes as long as anyone is answered, and is nobody's own fault."""
+        if fault.name == RATE_LIMIT:
+            started = max(started, get_context().governor.last_success.get(self._request.model.model_name, started))
+        return time.monotonic() - started
 
     def _parse(self, answer: str, response: Any) -> Any:
         cut = classify_generation_truncation_reason(response)
@@ -129,12 +153,17 @@ class Conversation:
             if governor.stop is not None and governor.can_interrupt:  # not the row's fault: leave the cell open
                 await asyncio.Event().wait()
             raise CellFailure(fault.line)
-        is_endpoint = fault.kind == "fatal" or not governor.has_succeeded_since(model, started)
+        is_common = fault.kind == "fatal" or fault.name == RATE_LIMIT
+        is_endpoint = is_common or not governor.has_succeeded_since(model, started)
         duration = "" if fault.kind == "fatal" else f" (tried for {waited:.0f} s)"
         if is_endpoint and governor.can_interrupt:
             governor.request_stop(Stop("endpoint", f"model {model}: {fault.line}{duration}"))
             await asyncio.Event().wait()
         raise CellFailure(f"{fault.line}{duration}")
+
+
+class QueuedTooLong(Exception):
+    """A request that was held back, because of rate limits, until patience was over."""
 
 
 class BadOutput(Exception):

@@ -121,9 +121,10 @@ def _closing_models(builder: DatasetBuilder) -> Generator[None]:
     try:
         yield
     finally:
-        closing = builder._resource_provider.model_registry.aclose()  # pyright: ignore[reportPrivateUsage]
-        with contextlib.suppress(TimeoutError):
-            asyncio.run_coroutine_threadsafe(closing, ensure_async_engine_loop()).result(timeout=5)
+        registry = builder._resource_provider.model_registry  # pyright: ignore[reportPrivateUsage]
+        if registry is not None:
+            with contextlib.suppress(TimeoutError):
+                asyncio.run_coroutine_threadsafe(registry.aclose(), ensure_async_engine_loop()).result(timeout=5)
 
 
 def _list_declared(config_builder: DataDesignerConfigBuilder) -> list[Any]:

@@ -17,6 +17,9 @@ from data_designer.engine.models.clients.errors import ProviderError, ProviderEr
 
 FaultKind = Literal["passing", "refusal", "fatal"]
 
+#: The name of a fault that tells of the load of all rows, never of one.
+RATE_LIMIT = ProviderErrorKind.RATE_LIMIT.value
+
 _PASSING = frozenset(
     {
         ProviderErrorKind.RATE_LIMIT,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tracemill.errors import ConfigError
 from tracemill.plugin.governor import Governor, Price
+from tracemill.redact import Redactor
 from tracemill.run.options import Options
 from tracemill.run.providers import ModelChoice, build_configs, choose_model, explain_missing_key
 
@@ -31,10 +32,11 @@ class RunModels:
         return list({choice.alias: choice for choice in (self.writer, self.judge) if choice is not None}.values())
 
     def describe(self) -> dict[str, str]:
-        """Model and endpoint by role, for records and fingerprints."""
+        """Model and endpoint by role, for records and fingerprints; redacted, as a URL can hold a password."""
         roles = {"writer": self.writer, "judge": self.judge}
+        redact = Redactor().redact_text
         return {
-            role: f"{choice.model} at {choice.endpoint}" if choice is not None else "extractive baseline"
+            role: redact(f"{choice.model} at {choice.endpoint}") if choice is not None else "extractive baseline"
             for role, choice in roles.items()
         }
 

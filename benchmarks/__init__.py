@@ -1,0 +1,1 @@
+"""Speed, memory and prompts, measured side by side with the same dataset written the plain way. See README.md."""
