@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest import ReadResult, read_into_store
-from tracemill.ingest.inventory import Selection
+from tracemill.ingest import ReadResult, get_source, store_inventory
+from tracemill.ingest.inventory import Selection, locate_files, take_inventory
 
 
 def write_session(path: Path, session_id: str, texts: list[str]) -> None:
@@ -23,7 +23,9 @@ def write_session(path: Path, session_id: str, texts: list[str]) -> None:
 
 
 def read(folder: Path, tmp: Path, limit: int | None = None, ids: frozenset[str] = frozenset()) -> ReadResult:
-    return read_into_store("codex", str(folder), tmp, selection=Selection(trace_ids=ids), limit=limit)
+    source, selection = get_source("codex"), Selection(trace_ids=ids)
+    root, files = locate_files(source, str(folder))
+    return store_inventory(source, take_inventory(source, root, files, selection), selection, tmp, limit=limit)
 
 
 def test_the_longest_copy_of_a_session_stays(tmp_path: Path) -> None:

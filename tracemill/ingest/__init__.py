@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from tracemill.ingest.inventory import Inventory, Selection
     from tracemill.ingest.store import TraceStore
 
-__all__ = ["FORMAT_NAMES", "REASONS", "SOURCES", "Loss", "ReadResult", "get_source", "read_into_store"]
+__all__ = [
+    "FORMAT_NAMES",
+    "REASONS",
+    "SOURCES",
+    "Loss",
+    "ReadResult",
+    "get_source",
+    "read_into_store",
+    "store_inventory",
+]
 
 SOURCES: tuple[Source, ...] = (
     claude_code.SOURCE,
@@ -54,35 +63,42 @@ def get_source(name: str) -> Source:
 
 
 def read_into_store(
-    format_name: str,
-    path: str | None,
-    folder: Path,
-    *,
-    selection: Selection | None = None,
-    limit: int | None = None,
-    file_pattern: str = "*",
-    recursive: bool = True,
-    options: ReadOptions | None = None,
+    format_name: str, path: str | None, folder: Path, *, file_pattern: str = "*", recursive: bool = True
 ) -> ReadResult:
-    """Read traces (at most ``limit``), redact them and write them to a store in ``folder``.
+    """Read all traces under ``path``, redact them and write them to a store in ``folder``.
 
     Raises:
-        InputError: the folder does not exist or holds no session of this format.
+        InputError: the path does not exist or holds no session of this format.
+        OSError: the store cannot be written.
+    """
+    from tracemill.ingest.inventory import Selection, locate_files, take_inventory
+
+    source = get_source(format_name)
+    root, files = locate_files(source, path, None if file_pattern == "*" else file_pattern, recursive=recursive)
+    return store_inventory(source, take_inventory(source, root, files, Selection()), Selection(), folder)
+
+
+def store_inventory(
+    source: Source,
+    inventory: Inventory,
+    selection: Selection,
+    folder: Path,
+    *,
+    limit: int | None = None,
+    options: ReadOptions | None = None,
+) -> ReadResult:
+    """Read the traces of an inventory (at most ``limit``), redact them and write them to a store in ``folder``.
+
+    Raises:
         OSError: the store cannot be written.
     """
     from tracemill.ingest.collect import Intake, collect_traces
-    from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.ingest.store import write_store
     from tracemill.redact import Redactor
 
-    source = get_source(format_name)
-    chosen = selection or Selection()
-    pattern = None if file_pattern == "*" else file_pattern
-    root, files = locate_files(source, path, pattern, recursive=recursive)
-    inventory = take_inventory(source, root, files, chosen)
     intake = Intake()
     traces = collect_traces(
-        source, inventory, chosen, intake, redactor=Redactor(), limit=limit, options=options or ReadOptions()
+        source, inventory, selection, intake, redactor=Redactor(), limit=limit, options=options or ReadOptions()
     )
     store = write_store(folder, traces)
     intake.check()

@@ -1,8 +1,10 @@
 """The trace store: every trace of a run, read once, redacted, and fetched by ``trace_id`` from then on.
 
-A folder of mode 0700 with ``traces.parquet``: the light columns, ``goal`` and the whole trace as JSON (``trace_json``,
-zstd-compressed by Parquet), in row groups of at most 16 traces or about 4 MB, so that fetching one trace reads one
-small row group. Rows lie in reading order; the row number is a trace's position in the run.
+A folder of mode 0700 with two Parquet files whose rows stand in the same order, reading order:
+
+* ``light.parquet``: the light columns and ``goal``.
+* ``traces.parquet``: ``trace_json``, the whole trace as JSON, in row groups of at most 16 traces or about 4 MB, so that
+  fetching one trace reads one small row group.
 """
 
 from __future__ import annotations
@@ -21,10 +23,14 @@ import pyarrow.parquet as pq
 from tracemill.errors import InputError
 from tracemill.trace import LIGHT_COLUMNS, Trace
 
-_FILE = "traces.parquet"
+_LIGHT_FILE = "light.parquet"
+_TRACE_FILE = "traces.parquet"
+_LIGHT_ROWS = 1024
 _GROUP_ROWS = 16
 _GROUP_BYTES = 4 * 1024 * 1024
-_CACHED_GROUPS = 6
+_CACHED_GROUPS = 4
+#: Decoded traces are kept up to this many bytes of JSON: the view and the reference check of a row both need its trace.
+_CACHED_BYTES = 16 * 1024 * 1024
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Trace).decode
 
@@ -41,26 +47,31 @@ def build_light_schema() -> pa.Schema:
     return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in LIGHT_COLUMNS.items()])
 
 
-_SCHEMA = pa.schema([*build_light_schema(), ("goal", pa.string()), ("trace_json", pa.large_binary())])
+_LIGHT_SCHEMA = pa.schema([*build_light_schema(), ("goal", pa.string())])
+_TRACE_SCHEMA = pa.schema([("trace_json", pa.large_binary())])
 
 
 def write_store(folder: Path, traces: Iterable[Trace]) -> TraceStore:
-    """Write traces to ``folder`` (made, mode 0700) as they come; memory holds one row group.
+    """Write traces to ``folder`` (made, mode 0700) as they come; memory holds one row group of each file.
 
     Raises:
         OSError: the folder cannot be written; what was written is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    partial = folder / (_FILE + ".partial")
+    light, whole = (folder / f"{name}.partial" for name in (_LIGHT_FILE, _TRACE_FILE))
     try:
-        with pq.ParquetWriter(partial, _SCHEMA, compression="zstd") as writer:
-            for batch in _batch(traces):
-                writer.write_batch(batch)
-        partial.chmod(0o600)
-        partial.rename(folder / _FILE)
+        with (
+            pq.ParquetWriter(light, _LIGHT_SCHEMA, compression="lz4") as light_writer,
+            pq.ParquetWriter(whole, _TRACE_SCHEMA, compression="lz4", use_dictionary=False) as whole_writer,
+        ):
+            _write_rows(traces, light_writer, whole_writer)
+        for path in (light, whole):
+            path.chmod(0o600)
+            path.rename(path.with_suffix(""))
     except BaseException:
-        partial.unlink(missing_ok=True)
+        light.unlink(missing_ok=True)
+        whole.unlink(missing_ok=True)
         raise
     return TraceStore(folder)
 
@@ -73,21 +84,20 @@ class TraceStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        path = folder / _FILE
-        if not path.is_file():
+        if not (folder / _LIGHT_FILE).is_file() or not (folder / _TRACE_FILE).is_file():
             raise InputError(f"{folder}: no trace store here; read the traces again without --resume")
         self.folder = folder
-        self._file = pq.ParquetFile(path, memory_map=False)
+        self._light = pq.ParquetFile(folder / _LIGHT_FILE)
+        self._whole = pq.ParquetFile(folder / _TRACE_FILE)
         self._lock = threading.Lock()
-        self._cache: OrderedDict[int, pa.Table] = OrderedDict()
-        self._places: dict[str, tuple[int, int]] = {}
-        for group in range(self._file.num_row_groups):
-            ids = self._file.read_row_group(group, columns=["trace_id"]).column(0).to_pylist()
-            for row, trace_id in enumerate(ids):
-                self._places[trace_id] = (group, row)
+        self._groups: OrderedDict[int, pa.Table] = OrderedDict()
+        self._decoded: OrderedDict[str, tuple[Trace, int]] = OrderedDict()
+        self._decoded_bytes = 0
+        ids = self._light.read(columns=["trace_id"]).column(0).to_pylist()
+        self._places: dict[str, tuple[int, int]] = dict(zip(ids, self._list_places(), strict=True))
 
     def __len__(self) -> int:
-        return int(self._file.metadata.num_rows)
+        return len(self._places)
 
     @property
     def trace_ids(self) -> list[str]:
@@ -100,35 +110,26 @@ class TraceStore:
         Raises:
             KeyError: no trace has this id.
         """
-        group, row = self._places[trace_id]
         with self._lock:
-            table = self._cache.get(group)
-            if table is None:
-                table = self._file.read_row_group(group, columns=["trace_json"])
-                self._cache[group] = table
-                while len(self._cache) > _CACHED_GROUPS:
-                    self._cache.popitem(last=False)
-            else:
-                self._cache.move_to_end(group)
-            raw = table.column(0)[row].as_buffer()
-        return _decode(raw)
+            kept = self._decoded.get(trace_id)
+            if kept is not None:
+                self._decoded.move_to_end(trace_id)
+                return kept[0]
+            group, row = self._places[trace_id]
+            raw = self._read_group(group).column(0)[row].as_buffer()
+            trace = _decode(raw)
+            self._keep(trace_id, trace, raw.size)
+        return trace
 
     def read_light(self, start: int, count: int, columns: Iterable[str]) -> pa.Table:
         """Rows ``start`` to ``start + count`` (fewer at the end) with the given light columns (or ``goal``)."""
         names = list(columns)
-        tables: list[pa.Table] = []
-        first = 0
-        for group in range(self._file.num_row_groups):
-            size = int(self._file.metadata.row_group(group).num_rows)
-            begin, end = max(start, first), min(start + count, first + size)
-            if begin < end:
-                with self._lock:
-                    table = self._file.read_row_group(group, columns=names)
-                tables.append(table.slice(begin - first, end - begin))
-            first += size
-        if not tables:
-            return self._file.schema_arrow.empty_table().select(names)
-        return pa.concat_tables(tables).select(names)
+        groups = range(start // _LIGHT_ROWS, min(self._light.num_row_groups, (start + count - 1) // _LIGHT_ROWS + 1))
+        if count < 1 or not groups:
+            return self._light.schema_arrow.empty_table().select(names)
+        with self._lock:
+            table = self._light.read_row_groups(list(groups), columns=names)
+        return table.slice(start - groups[0] * _LIGHT_ROWS, count).select(names)
 
     def iterate(self) -> Iterator[Trace]:
         """Every trace, in reading order."""
@@ -136,12 +137,35 @@ class TraceStore:
             yield self.fetch(trace_id)
 
     def close(self) -> None:
-        self._file.close()
+        self._light.close()
+        self._whole.close()
 
     def remove(self) -> None:
         """Delete the store from disk."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _list_places(self) -> Iterator[tuple[int, int]]:
+        for group in range(self._whole.num_row_groups):
+            for row in range(self._whole.metadata.row_group(group).num_rows):
+                yield group, row
+
+    def _read_group(self, group: int) -> pa.Table:
+        table = self._groups.get(group)
+        if table is None:
+            table = self._groups[group] = self._whole.read_row_group(group)
+            if len(self._groups) > _CACHED_GROUPS:
+                self._groups.popitem(last=False)
+        else:
+            self._groups.move_to_end(group)
+        return table
+
+    def _keep(self, trace_id: str, trace: Trace, size_bytes: int) -> None:
+        self._decoded[trace_id] = (trace, size_bytes)
+        self._decoded_bytes += size_bytes
+        while self._decoded_bytes > _CACHED_BYTES and len(self._decoded) > 1:
+            _, (_, dropped_bytes) = self._decoded.popitem(last=False)
+            self._decoded_bytes -= dropped_bytes
 
 
 def read_light_row(trace: Trace) -> dict[str, Any]:
@@ -149,15 +173,22 @@ def read_light_row(trace: Trace) -> dict[str, Any]:
     return {name: getattr(trace, name) for name in LIGHT_COLUMNS}
 
 
-def _batch(traces: Iterable[Trace]) -> Iterator[pa.RecordBatch]:
-    rows: list[dict[str, Any]] = []
+def _write_rows(traces: Iterable[Trace], light_writer: pq.ParquetWriter, whole_writer: pq.ParquetWriter) -> None:
+    light: list[dict[str, Any]] = []
+    whole: list[bytes] = []
     size_bytes = 0
     for trace in traces:
         encoded = _encode(trace)
-        rows.append({**read_light_row(trace), "goal": trace.goal, "trace_json": encoded})
+        light.append({**read_light_row(trace), "goal": trace.goal})
+        whole.append(encoded)
         size_bytes += len(encoded)
-        if len(rows) >= _GROUP_ROWS or size_bytes >= _GROUP_BYTES:
-            yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
-            rows, size_bytes = [], 0
-    if rows:
-        yield pa.RecordBatch.from_pylist(rows, schema=_SCHEMA)
+        if len(whole) >= _GROUP_ROWS or size_bytes >= _GROUP_BYTES:
+            whole_writer.write_table(pa.table([pa.array(whole, pa.large_binary())], schema=_TRACE_SCHEMA))
+            whole, size_bytes = [], 0
+        if len(light) >= _LIGHT_ROWS:
+            light_writer.write_table(pa.Table.from_pylist(light, schema=_LIGHT_SCHEMA))
+            light = []
+    if whole:
+        whole_writer.write_table(pa.table([pa.array(whole, pa.large_binary())], schema=_TRACE_SCHEMA))
+    if light:
+        light_writer.write_table(pa.Table.from_pylist(light, schema=_LIGHT_SCHEMA))

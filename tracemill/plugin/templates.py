@@ -23,8 +23,9 @@ def build_environment() -> ImmutableSandboxedEnvironment:
     return environment
 
 
+@lru_cache(maxsize=256)
 def find_variables(template: str) -> list[str]:
-    """Names that a template reads from outside, sorted."""
+    """Names that a template reads from outside, sorted. (Data Designer asks for them again with every batch.)"""
     environment = build_environment()
     return sorted(meta.find_undeclared_variables(environment.parse(template)))
 

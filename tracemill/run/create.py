@@ -124,7 +124,8 @@ def _run_locked(
         if record.state == "complete":
             raise RunStateError(f"{folder}: this run is complete, there is nothing to resume")
     record.begin(list_arguments(options), models.describe(), fingerprint)
-    reading = (reopen(folder / STORE_FOLDER) if options.resume else None) or read_traces(options, folder / STORE_FOLDER)
+    kept = reopen(folder / STORE_FOLDER) if options.resume else None
+    reading = kept or read_traces(options, inventory, folder / STORE_FOLDER)
     notices = [line for line in (models.notice, explain_fewer(options, len(reading.store))) if line]
     context = RunContext(governor=build_governor(models, options))
     interruption: BaseException | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tracemill.run.options import Options
 from tracemill.run.output import RecipeModule
-from tracemill.run.reading import read_traces
+from tracemill.run.reading import list_inputs, read_traces
 from tracemill.view import render_view
 
 CHARS_PER_TOKEN = 4
@@ -28,7 +28,7 @@ def estimate_run(options: Options, module: RecipeModule) -> str:
         InputError: there is nothing to read.
     """
     with tempfile.TemporaryDirectory(prefix="tracemill-") as name:
-        reading = read_traces(options, Path(name) / "store")
+        reading = read_traces(options, list_inputs(options), Path(name) / "store")
         views = [len(render_view(trace, options.view_chars).text) for trace in reading.store.iterate()]
         reading.store.close()
     traces, columns = len(views), module.OUTPUT.model_columns

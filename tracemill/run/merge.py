@@ -6,7 +6,6 @@ inside another session's file) is taken once.
 
 from __future__ import annotations
 
-import argparse
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from tracemill.report.card import render_card
 from tracemill.report.record import RunRecord
 from tracemill.run.finish import FinishedRun, build_counts, build_facts, read_batches, write_dataset
 from tracemill.run.lock import hold_lock
+from tracemill.run.options import Parser
 from tracemill.run.output import RecipeModule
 from tracemill.run.terminal import Terminal
 
@@ -43,7 +43,7 @@ def run_merge(arguments: Sequence[str], load_recipe: Callable[[str], RecipeModul
     Raises:
         RunStateError: parts are missing, unfinished or unequal.
     """
-    parser = argparse.ArgumentParser(prog="recipe.py merge", description="Put the parts of a partitioned run together.")
+    parser = Parser(prog="recipe.py merge", description="Put the parts of a partitioned run together.")
     parser.add_argument("name", help="dataset name, as in --dataset-name")
     parser.add_argument("--artifact-path", default="artifacts", metavar="DIR", help="(default: %(default)s)")
     values = parser.parse_args(list(arguments))
@@ -88,6 +88,8 @@ def merge_parts(folder: Path, parts: Sequence[Part], module: RecipeModule) -> Fi
     losses = [loss for part in parts for loss in _read_losses(part.folder)] + twice
     reading["traces_kept"] -= len(twice)
     reading["repeated"] += len(twice)
+    if twice:
+        reading["lost"]["repeated_session"] = reading["lost"].get("repeated_session", 0) + len(twice)
     finished = write_dataset(
         folder,
         module.OUTPUT,
@@ -127,24 +129,24 @@ def _check_equal(parts: Sequence[Part]) -> None:
 
 
 def _deduplicate(parts: Sequence[Part]) -> tuple[Iterator[dict[str, Any]], list[Loss]]:
-    """Rows of all parts, each trace once (the copy with the most messages), and the losses of the others."""
-    best: dict[str, tuple[int, str]] = {}
+    """Rows of all parts, each trace once (the copy with the most messages, then the first in path order), and the
+    losses of the others."""
+    best: dict[str, tuple[int, str, str]] = {}
     twice: list[Loss] = []
     for part in parts:
         for row in read_batches(part.folder):
-            trace_id, size = str(row["trace_id"]), int(row["message_count"] or 0)
-            if trace_id in best:
-                twice.append(
-                    Loss("repeated_session", str(row["source_path"]), detail=f"trace {trace_id} is in two parts")
-                )
-                if size <= best[trace_id][0]:
-                    continue
-            best[trace_id] = (size, part.folder.name)
+            trace_id = str(row["trace_id"])
+            copy = (-int(row["message_count"] or 0), str(row["source_path"]), part.folder.name)
+            before = best.get(trace_id)
+            best[trace_id] = copy if before is None else min(before, copy)
+            if before is not None:
+                detail = f"trace {trace_id} came before, in another file"
+                twice.append(Loss("repeated_session", max(before, copy)[1], detail=detail))
 
     def iterate() -> Iterator[dict[str, Any]]:
         for part in parts:
             for row in read_batches(part.folder):
-                if best[str(row["trace_id"])][1] == part.folder.name:
+                if best[str(row["trace_id"])][2] == part.folder.name:
                     yield row
 
     return iterate(), twice

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NoReturn
 
 from tracemill.errors import ConfigError
 from tracemill.ingest import FORMAT_NAMES
@@ -55,10 +56,10 @@ class Options:
 
 
 def parse_options(recipe: str, arguments: Sequence[str]) -> Options:
-    """Parse a recipe's flags; argparse itself answers --help and unknown flags (exit 2).
+    """Parse a recipe's flags; argparse itself answers --help.
 
     Raises:
-        ConfigError: flags that contradict each other.
+        ConfigError: unknown flags, values that are none, flags that contradict each other.
     """
     values = vars(build_parser(recipe).parse_args(list(arguments)))
     options = Options(recipe=recipe, **values)
@@ -66,9 +67,20 @@ def parse_options(recipe: str, arguments: Sequence[str]) -> Options:
     return options
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all errors are.
+
+    Raises:
+        ConfigError: a flag or value that it does not know.
+    """
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
+
+
 def build_parser(recipe: str) -> argparse.ArgumentParser:
     """The parser of a recipe's flags."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=f"recipe.py {recipe}",
         description="Turn agent traces into training data.",
         epilog="Other commands: `recipe.py merge NAME`, `recipe.py --list-formats`.",
@@ -93,10 +105,13 @@ def _add_input(group: _Group) -> None:
     group.add_argument("--select", type=_split, default=(), metavar="ID,...", help="only these trace or session ids")
     group.add_argument("--since", type=_parse_date, metavar="YYYY-MM-DD", help="only sessions started since that day")
     group.add_argument("--shuffle", action="store_true", help="take sessions in random order")
-    group.add_argument("--seed", type=int, default=0, help="seed of --shuffle (default: %(default)s)")
-    group.add_argument("--partition-index", type=int, metavar="I", help="this part, from 0; with --num-partitions")
-    group.add_argument("--num-partitions", type=int, metavar="N", help="number of parts that sessions are split into")
-    group.add_argument("--max-line-bytes", type=int, default=DEFAULT_MAX_LINE_BYTES, metavar="N",
+    group.add_argument("--seed", type=_parse_whole, default=0, help="seed of --shuffle (default: %(default)s)")
+    group.add_argument(
+        "--partition-index", type=_parse_natural, metavar="I", help="this part, from 0; with --num-partitions"
+    )
+    group.add_argument("--num-partitions", type=_parse_positive, metavar="N",
+                       help="number of parts that sessions are split into")  # fmt: skip
+    group.add_argument("--max-line-bytes", type=_parse_positive, default=DEFAULT_MAX_LINE_BYTES, metavar="N",
                        help="drop longer lines (default: %(default)s)")  # fmt: skip
 
 
@@ -122,12 +137,12 @@ def _add_model(group: _Group) -> None:
                        help="requests at a time (default: %(default)s)")  # fmt: skip
     group.add_argument("--timeout", type=_parse_positive, default=120, metavar="S",
                        help="seconds to wait for one answer (default: %(default)s)")  # fmt: skip
-    group.add_argument("--patience", type=float, default=300.0, metavar="S",
+    group.add_argument("--patience", type=_parse_amount, default=300.0, metavar="S",
                        help="seconds over which passing faults are tried again (default: %(default)g)")  # fmt: skip
 
 
 def _add_rules(group: _Group) -> None:
-    group.add_argument("--min-score", type=int, choices=range(5), default=4, metavar="0-4",
+    group.add_argument("--min-score", type=_parse_whole, choices=range(5), default=4, metavar="0-4",
                        help="lowest score on every dimension of a recommended row (default: %(default)s)")  # fmt: skip
     group.add_argument("--view-chars", type=_parse_positive, default=24_000, metavar="N",
                        help="characters of a trace that a prompt shows (default: %(default)s)")  # fmt: skip
@@ -138,14 +153,19 @@ def _add_rules(group: _Group) -> None:
 
 def _add_limits(group: _Group) -> None:
     group.add_argument("--max-requests", type=_parse_positive, metavar="N", help="stop after this many model requests")
-    group.add_argument("--max-cost", type=float, metavar="USD", help="stop at this cost; needs the prices")
-    group.add_argument("--input-price", type=float, metavar="USD", help="price of a million input tokens")
-    group.add_argument("--output-price", type=float, metavar="USD", help="price of a million output tokens")
+    group.add_argument("--max-cost", type=_parse_amount, metavar="USD", help="stop at this cost; needs the prices")
+    group.add_argument("--input-price", type=_parse_price, metavar="USD", help="price of a million input tokens")
+    group.add_argument("--output-price", type=_parse_price, metavar="USD", help="price of a million output tokens")
 
 
 def _check(options: Options) -> None:
     if (options.partition_index is None) != (options.num_partitions is None):
         raise ConfigError("--partition-index and --num-partitions go together: give both or neither")
+    if options.num_partitions is not None and (options.partition_index or 0) >= options.num_partitions:
+        last = options.num_partitions - 1
+        raise ConfigError(
+            f"--partition-index {options.partition_index}: {last + 1} parts are numbered from 0 to {last}"
+        )
     if options.max_cost is not None and options.input_price is None and options.output_price is None:
         raise ConfigError("--max-cost needs --input-price and --output-price (US dollars per million tokens)")
     if options.preview and options.resume:
@@ -166,10 +186,41 @@ def _parse_count(text: str) -> int | None:
     return None if text == "all" else _parse_positive(text)
 
 
+def _parse_whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+
+
+def _parse_natural(text: str) -> int:
+    value = _parse_whole(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{value} is below 0")
+    return value
+
+
 def _parse_positive(text: str) -> int:
-    value = int(text)
+    value = _parse_whole(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{value} is below 1")
+    return value
+
+
+def _parse_price(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 up")
+    return value
+
+
+def _parse_amount(text: str) -> float:
+    value = _parse_price(text)
+    if value == 0:
+        raise argparse.ArgumentTypeError("0 is too little")
     return value
 
 

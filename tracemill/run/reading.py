@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tracemill.errors import InputError
-from tracemill.ingest import get_source, read_into_store
+from tracemill.ingest import get_source, store_inventory
 from tracemill.ingest.inventory import Inventory, Partition, Selection, locate_files, take_inventory
 from tracemill.ingest.source import Loss, ReadOptions
 from tracemill.ingest.store import TraceStore
@@ -60,18 +60,18 @@ def list_inputs(options: Options) -> Inventory:
     return take_inventory(source, root, files, build_selection(options))
 
 
-def read_traces(options: Options, folder: Path) -> Reading:
+def read_traces(options: Options, inventory: Inventory, folder: Path) -> Reading:
     """Read what the flags select into a store at ``folder``; the account is kept beside it for a resumed run.
 
     Raises:
         InputError: there is no trace to take. OSError: the store cannot be written.
     """
     shutil.rmtree(folder, ignore_errors=True)
-    result = read_into_store(
-        options.format,
-        options.trace_dir,
+    result = store_inventory(
+        get_source(options.format),
+        inventory,
+        build_selection(options),
         folder,
-        selection=build_selection(options),
         limit=options.num_records,
         options=ReadOptions(max_line_bytes=options.max_line_bytes),
     )

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tracemill.errors import ConfigError
-from tracemill.ingest import read_into_store
+from tracemill.ingest import get_source, store_inventory
 from tracemill.plugin.context import get_context
 from tracemill.run.models import build_model_configs, choose_models
 from tracemill.run.options import Options, build_parser, parse_options
-from tracemill.run.reading import build_selection
+from tracemill.run.reading import build_selection, list_inputs
 from tracemill.run.recipe import RecipeOptions
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ def build_from_script(
     models = choose_models(options)
     folder = Path(tempfile.mkdtemp(prefix="tracemill-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    result = read_into_store(options.format, options.trace_dir, folder / "store", selection=build_selection(options))
+    source, inventory = get_source(options.format), list_inputs(options)
+    result = store_inventory(source, inventory, build_selection(options), folder / "store")
     get_context().stores[str(folder / "store")] = result.store
     configs, _ = build_model_configs(models, options)
     return build_config(
