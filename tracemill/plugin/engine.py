@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -100,7 +101,7 @@ def create_rows(builder: DatasetBuilder, num_records: int, *, is_resumed: bool =
     """Run the DAG onto disk; returns the number of rows written."""
     from data_designer.engine.storage.artifact_storage import ResumeMode
 
-    with _closing_models(builder):
+    with _closing_models(builder), _frozen_heap():
         builder.build(num_records=num_records, resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER)
     return builder.actual_num_records
 
@@ -125,6 +126,21 @@ def _closing_models(builder: DatasetBuilder) -> Generator[None]:
         if registry is not None:
             with contextlib.suppress(TimeoutError):
                 asyncio.run_coroutine_threadsafe(registry.aclose(), ensure_async_engine_loop()).result(timeout=5)
+
+
+@contextlib.contextmanager
+def _frozen_heap() -> Generator[None]:
+    """Keep the garbage collector from walking through all modules again and again while the block runs.
+
+    The engine's imports make 160,000 tracked objects that never go away; walking them costs about a tenth of the CPU of
+    a run (4.6 to 4.2 s for 300 rows of 20 KB) and stops the event loop meanwhile.
+    """
+    gc.collect()
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _list_declared(config_builder: DataDesignerConfigBuilder) -> list[Any]:
