@@ -94,6 +94,8 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
 
     async def agenerate(self, data: dict[str, Any]) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
         config = self.cell
+        if data[KEY_COLUMN] is None:  # padding of the seed source, which is no failure of a model
+            return self._finish(data, None, "skipped", "no trace", None)
         missing = [name for name in self._variables if data.get(name) is None and f"{name}_status" in data]
         view = self._build_view(str(data[KEY_COLUMN]))
         if missing:
@@ -111,7 +113,7 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
         name = self.cell.name
         get_context().count_cell(name, status)
         data[name], data[f"{name}_status"], data[f"{name}_error"] = value, status, error
-        if self.cell.keep_view and view is not None:
+        if self.cell.keep_view:
             data[VIEW_VARIABLE] = view
         return data
 

@@ -15,7 +15,7 @@ from tracemill.redact import Redactor
 from tracemill.run.options import Options
 
 #: Flags that may change between a run and its resumption: they change no row.
-_FREE_FLAGS = frozenset(
+FREE_FLAGS = frozenset(
     {
         "resume", "artifact_path", "dataset_name", "max_cost", "max_requests", "input_price", "output_price",
         "max_parallel_requests", "timeout", "patience", "estimate", "preview", "accept_heuristic",
@@ -35,7 +35,7 @@ def build_fingerprint(
     options: Options, models: Mapping[str, str], prompt_hashes: Mapping[str, str], inventory: Inventory, code: str
 ) -> dict[str, Any]:
     """``{"arguments": …, "models": …, "prompts": …, "code": hash, "inputs": {path: "size:mtime_ns"}}``."""
-    kept = {item.name for item in fields(Options)} - _FREE_FLAGS
+    kept = {item.name for item in fields(Options)} - FREE_FLAGS
     arguments = {name: value for name, value in list_arguments(options).items() if name in kept}
     return {
         "arguments": arguments,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from tracemill.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, TracemillError
 from tracemill.run.output import RecipeModule
-from tracemill.run.terminal import Terminal
+from tracemill.run.terminal import Terminal, discard_rest
 
 DEFAULT_RECIPE = "agent_rollout_distillation"
 
@@ -30,11 +29,15 @@ def main(root: Path, arguments: Sequence[str]) -> int:
         terminal.note("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe has gone: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_rest(terminal.out)
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         terminal.note(f"error: {place}{error.strerror or error}")
+        try:
+            terminal.out.flush()
+        except OSError:
+            discard_rest(terminal.out)
         return EXIT_USAGE
 
 

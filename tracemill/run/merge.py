@@ -18,6 +18,7 @@ from tracemill.errors import RunStateError
 from tracemill.ingest.source import Loss
 from tracemill.report.card import render_card
 from tracemill.report.record import RunRecord
+from tracemill.run.fingerprint import FREE_FLAGS
 from tracemill.run.finish import FinishedRun, build_counts, build_facts, read_batches, write_dataset
 from tracemill.run.lock import hold_lock
 from tracemill.run.options import Parser
@@ -25,8 +26,8 @@ from tracemill.run.output import RecipeModule
 from tracemill.run.terminal import Terminal
 
 _PART = re.compile(r"part-(\d{5})-of-(\d{5})")
-#: Arguments in which parts differ.
-_OWN = frozenset({"partition_index", "accept_heuristic", "resume"})
+#: Arguments in which parts may differ: they change no row, and no line of ``sft.jsonl``.
+_OWN = (FREE_FLAGS | {"partition_index"}) - {"accept_heuristic"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,9 @@ def _check_equal(parts: Sequence[Part]) -> None:
         for name in ("models", "versions"):
             if part.record.values[name] != first.values[name]:
                 raise RunStateError(f"{part.folder}: its {name} differ from those of {parts[0].folder.name}")
+        for name in ("prompts", "code"):
+            if part.record.fingerprint.get(name) != first.fingerprint.get(name):
+                raise RunStateError(f"{part.folder}: made with other {name} than {parts[0].folder.name}; run it again")
         for name, value in first.values["arguments"].items():
             other = part.record.values["arguments"].get(name)
             if name not in _OWN and other != value:

@@ -102,11 +102,12 @@ def build_configs(
     """Data Designer's configs for the chosen models. Keys are named by environment variable."""
     from data_designer.config.models import ChatCompletionInferenceParams, ModelConfig, ModelProvider
 
+    names = _name_providers(choices)
     configs = [
         ModelConfig(
             alias=choice.alias,
             model=choice.model,
-            provider=choice.provider,
+            provider=names[choice.provider, choice.endpoint],
             skip_health_check=True,
             inference_parameters=ChatCompletionInferenceParams(
                 max_parallel_requests=max_parallel_requests, timeout=timeout_s
@@ -115,12 +116,22 @@ def build_configs(
         for choice in choices
     ]
     providers = {
-        choice.provider: ModelProvider(
-            name=choice.provider, endpoint=choice.endpoint, provider_type=choice.wire, api_key=choice.key_variable
-        )
+        name: ModelProvider(name=name, endpoint=choice.endpoint, provider_type=choice.wire, api_key=choice.key_variable)
         for choice in choices
+        for name in [names[choice.provider, choice.endpoint]]
     }
     return configs, list(providers.values())
+
+
+def _name_providers(choices: list[ModelChoice]) -> dict[tuple[str, str], str]:
+    """A name for each provider and endpoint: one preset can be called at its own endpoint and at another."""
+    names: dict[tuple[str, str], str] = {}
+    for choice in choices:
+        taken = choice.provider in names.values()
+        names.setdefault(
+            (choice.provider, choice.endpoint), f"{choice.provider}-{choice.alias}" if taken else choice.provider
+        )
+    return names
 
 
 def _find_preset(name: str) -> Preset:

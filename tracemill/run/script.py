@@ -10,16 +10,15 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tracemill.errors import ConfigError
-from tracemill.ingest import get_source, store_inventory
+from tracemill.errors import ConfigError, InputError
 from tracemill.plugin.context import get_context
 from tracemill.run.models import build_model_configs, choose_models
-from tracemill.run.options import Options, build_parser, parse_options
-from tracemill.run.reading import build_selection, list_inputs
+from tracemill.run.options import parse_options
+from tracemill.run.reading import list_inputs, read_traces
 from tracemill.run.recipe import RecipeOptions
 
 if TYPE_CHECKING:
@@ -27,8 +26,9 @@ if TYPE_CHECKING:
 
 #: Flags that have no effect under Data Designer's command line.
 _ELSEWHERE = (
-    "endpoint", "provider", "model", "resume", "estimate", "preview", "dataset_name", "artifact_path", "max_cost",
-    "max_requests", "input_price", "output_price", "accept_heuristic", "num_records", "patience",
+    "--endpoint", "--provider", "--model", "--resume", "--estimate", "--preview", "--dataset-name", "--artifact-path",
+    "--max-cost", "--max-requests", "--input-price", "--output-price", "--accept-heuristic", "--num-records",
+    "--patience",
 )  # fmt: skip
 
 
@@ -41,18 +41,20 @@ def build_from_script(
         ConfigError: a flag that only the front door has, or flags that contradict each other.
     """
     options = parse_options(recipe, arguments)
-    _refuse_flags(options)
+    _refuse_flags(recipe, arguments)
     models = choose_models(options)
     folder = Path(tempfile.mkdtemp(prefix="tracemill-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    source, inventory = get_source(options.format), list_inputs(options)
-    result = store_inventory(source, inventory, build_selection(options), folder / "store")
-    get_context().stores[str(folder / "store")] = result.store
+    inventory = list_inputs(options)
+    reading = read_traces(replace(options, num_records=None), inventory, folder / "store")
+    if len(reading.store) == 0:
+        raise InputError(f"part {options.partition_index} of {options.num_partitions} holds no session: run the others")
+    get_context().stores[str(folder / "store")] = reading.store
     configs, _ = build_model_configs(models, options)
     return build_config(
         RecipeOptions(
             format=options.format,
-            path=str(result.inventory.root),
+            path=str(inventory.root),
             store=str(folder / "store"),
             model_alias=options.model_alias,
             judge_model_alias=options.judge_model_alias,
@@ -66,11 +68,8 @@ def build_from_script(
     )
 
 
-def _refuse_flags(options: Options) -> None:
-    defaults = build_parser(options.recipe)
-    for item in fields(Options):
-        if item.name in _ELSEWHERE and getattr(options, item.name) != defaults.get_default(item.name):
-            flag = "--" + item.name.replace("_", "-")
-            raise ConfigError(
-                f"{flag} is not available under data-designer: use `uv run recipe.py {options.recipe} {flag} …`"
-            )
+def _refuse_flags(recipe: str, arguments: Sequence[str]) -> None:
+    given = {argument.split("=", 1)[0] for argument in arguments}
+    for flag in _ELSEWHERE:
+        if flag in given:
+            raise ConfigError(f"{flag} is not available under data-designer: use `uv run recipe.py {recipe} {flag} …`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from dataclasses import dataclass, field
@@ -14,25 +15,41 @@ if TYPE_CHECKING:
 _WIDTH_WITHOUT_TERMINAL = 110
 
 
+def discard_rest(stream: TextIO) -> None:
+    """Let what a stream still holds go nowhere; Python would try again at its exit, and end with code 120."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 @dataclass
 class Terminal:
     """Standard output and error of one command."""
 
-    out: TextIO = field(default_factory=lambda: sys.stdout)
-    err: TextIO = field(default_factory=lambda: sys.stderr)
+    # Python sets a stream to None where the caller closed it (`>&-`)
+    out: TextIO = field(default_factory=lambda: sys.stdout or io.StringIO())
+    err: TextIO = field(default_factory=lambda: sys.stderr or io.StringIO())
 
     def say(self, line: str) -> None:
         """An answer, to stdout."""
         self.out.write(line + "\n")
 
     def note(self, line: str) -> None:
-        """A remark, to stderr."""
-        self.err.write(line + "\n")
+        """A remark, to stderr; lost where nobody reads it, as the exit code still tells how it ended."""
+        try:
+            self.err.write(line + "\n")
+            self.err.flush()
+        except OSError:
+            discard_rest(self.err)
 
     @cached_property
     def console(self) -> Console:
         """Rich output on stdout; as wide as the terminal, or of fixed width where there is none."""
         from rich.console import Console
 
+        class PipeConsole(Console):
+            """Leaves a reader that has gone to ``main``; Rich itself would exit with 1."""
+
+            def on_broken_pipe(self) -> None:
+                raise
+
         has_width = self.out.isatty() or "COLUMNS" in os.environ
-        return Console(file=self.out, width=None if has_width else _WIDTH_WITHOUT_TERMINAL, highlight=False)
+        return PipeConsole(file=self.out, width=None if has_width else _WIDTH_WITHOUT_TERMINAL, highlight=False)
