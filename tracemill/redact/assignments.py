@@ -1,6 +1,6 @@
 """Secrets that only their name gives away: ``API_KEY=…``, ``"password": "…"``, ``Authorization: Bearer …``.
 
-Names are looked for in lower case: one ``str.lower`` and a few ``in`` tests show for most texts that there is none.
+Names are looked for in lower case, and only those that ``tracemill.redact.gate`` saw with a value.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from functools import cache
 
+from tracemill.redact.gate import Need
 from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_placeholder, is_random
 
 Hit = tuple[int, int, str]
@@ -53,26 +54,37 @@ _NAMES: tuple[tuple[str, str, str], ...] = (
     ("", r"auth(?:orization)?(?=[\"'\\ =:,])", "secret"),
 )
 _WORDS = ("pass", "pwd", "secret", "token", "key", "auth")
+#: The labels of ``list_assigned_needs``.
+ASSIGNED_LABELS = frozenset({*_WORDS, "bearer", "basic"})
 _BEARER = re.compile(rb"bearer[ \t]{1,4}(?P<token>[\w.~+/=-]{16,4000}+)")
 _BASIC = re.compile(rb"basic[ \t]{1,4}(?P<token>[a-z0-9+/]{8,400}+={0,2})")
-_SHORT_CHARS = 512
 
 
-def find_assigned(text: str) -> Iterator[Hit]:
-    """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name, and of authorization headers."""
-    folded = text.encode("ascii", "replace").lower()  # one byte a character: places stay, and it is fast
-    is_short = len(folded) < _SHORT_CHARS
+def list_assigned_needs() -> Iterator[Need]:
+    """What ``find_assigned`` finds nothing without: a name with its value, under the name's word; the two headers."""
     for word, lead, pattern, kind in _compile_names():
-        if is_short and word not in folded:
-            continue
-        for match in pattern.finditer(folded):
-            yield from _judge_assignment(text, match, lead, kind)
-    if b"bearer " in folded:
+        head = _KEY_BEFORE.pattern.removesuffix("$") if kind == "api_key" else lead
+        yield Need(word, head + pattern.pattern.decode(), is_caseless=True)
+    yield Need("bearer", _BEARER.pattern.decode(), is_caseless=True)
+    yield Need("basic", _BASIC.pattern.decode(), is_caseless=True)
+
+
+def find_assigned(text: str, words: Set[str]) -> Iterator[Hit]:
+    """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name, and of authorization headers.
+
+    ``words``: the labels of ``list_assigned_needs`` that are looked for.
+    """
+    folded = text.encode("ascii", "replace").lower()  # one byte a character: places stay, and it is fast
+    for word, lead, pattern, kind in _compile_names():
+        if word in words:
+            for match in pattern.finditer(folded):
+                yield from _judge_assignment(text, match, lead, kind)
+    if "bearer" in words and b"bearer " in folded:
         for match in _BEARER.finditer(folded):
             token = text[slice(*match.span("token"))]
             if not is_placeholder(token) and is_random(token):
                 yield *match.span("token"), "bearer_token"
-    if b"basic " in folded:
+    if "basic" in words and b"basic " in folded:
         for match in _BASIC.finditer(folded):
             if _is_basic_auth(text[slice(*match.span("token"))]):
                 yield *match.span("token"), "basic_auth"
@@ -85,13 +97,13 @@ def is_secret_name(name: str) -> bool:
 
 
 @cache
-def _compile_names() -> tuple[tuple[bytes, str, re.Pattern[bytes], str], ...]:
-    compiled: list[tuple[bytes, str, re.Pattern[bytes], str]] = []
+def _compile_names() -> tuple[tuple[str, str, re.Pattern[bytes], str], ...]:
+    compiled: list[tuple[str, str, re.Pattern[bytes], str]] = []
     for word, (lead, name, kind) in zip(_WORDS, _NAMES, strict=True):
         spoken = r"|[ \t]is:?[ \t]{1,2}" if kind == "password" else ""
         after = r"(?P<after>[\w.-]{0,40}?)"
         pattern = rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}"
-        compiled.append((word.encode(), lead, re.compile(pattern.encode()), kind))
+        compiled.append((word, lead, re.compile(pattern.encode()), kind))
     return tuple(compiled)
 
 

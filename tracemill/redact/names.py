@@ -7,7 +7,9 @@ reserved domains of RFC 2606), and home directories of roles (``/home/user``, ``
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
+
+from tracemill.redact.gate import Need
 
 Hit = tuple[int, int, str]
 
@@ -55,6 +57,9 @@ _WINDOWS_HOME = re.compile(
 _SLUG_HOME = re.compile(
     r"-(?:Users-(?<![\w-]-Users-)|home-(?<![\w-]-home-))(?P<name>[A-Za-z0-9]{1,32}+(?:_[0-9a-f]{6})?)(?=-)"
 )
+_WINDOWS_HEADS = ("\\U", "/U", "\\u")
+_HOMES = (*_UNIX_HOMES, ("sers\\", _WINDOWS_HOME), ("-home-", _SLUG_HOME), ("%2F", _ENCODED_HOME))
+HOME_LABELS = frozenset(label for label, _ in _HOMES)
 _ROLES = _split(
     "user users username docs web_user shared public default root runner node ubuntu debian admin administrator vscode "
     "codespace gitpod jovyan app appuser coder dev developer docker ec2-user vagrant pi git jenkins nobody oai "
@@ -66,10 +71,15 @@ _ROLES = _split(
 _PLACEHOLDER_NAME = re.compile(r"user_[0-9a-f]{6}")
 
 
+def list_name_needs() -> Iterator[Need]:
+    """What ``find_emails`` and ``find_homes`` find nothing without."""
+    yield Need("@", _AT.pattern)
+    for label, pattern in _HOMES:
+        yield Need(label, pattern.pattern)
+
+
 def find_emails(text: str) -> Iterator[Hit]:
     """Yield ``(start, end, "email")`` of the e-mail addresses of people."""
-    if "@" not in text:
-        return
     for match in _AT.finditer(text):
         start = _find_local_start(text, match.start())
         local = text[start : match.start()]
@@ -83,34 +93,21 @@ def find_emails(text: str) -> Iterator[Hit]:
         yield start, match.end(), "email"
 
 
-def find_homes(text: str) -> Iterator[Hit]:
-    """Yield ``(start, end, "home")`` of the names in home directories; the span is the name alone."""
-    has_users = "sers" in text
-    if not has_users and "home" not in text:
-        return
-    for root, pattern in _UNIX_HOMES:
-        if root in text:
-            yield from _name_hits(pattern, text)
-    if has_users and "sers\\" in text:
-        for match in _WINDOWS_HOME.finditer(text):
-            if text[max(0, match.start() - 2) : match.start()] in ("\\U", "/U", "\\u"):
-                yield from _judge_name(match)
-    if (has_users and "-Users-" in text) or "-home-" in text:
-        yield from _name_hits(_SLUG_HOME, text)
-    if "%" in text and "%2F" in text:
-        yield from _name_hits(_ENCODED_HOME, text)
+def find_homes(text: str, labels: Set[str]) -> Iterator[Hit]:
+    """Yield ``(start, end, "home")`` of the names in home directories; the span is the name alone.
 
-
-def _name_hits(pattern: re.Pattern[str], text: str) -> Iterator[Hit]:
-    for match in pattern.finditer(text):
-        yield from _judge_name(match)
-
-
-def _judge_name(match: re.Match[str]) -> Iterator[Hit]:
-    name = match["name"].rstrip(".-")
-    if name and name.lower() not in _ROLES and not _PLACEHOLDER_NAME.fullmatch(name):
-        start = match.start("name")
-        yield start, start + len(name), "home"
+    ``labels``: those of ``list_name_needs`` that are looked for.
+    """
+    for label, pattern in _HOMES:
+        if label not in labels:
+            continue
+        for match in pattern.finditer(text):
+            if pattern is _WINDOWS_HOME and text[max(0, match.start() - 2) : match.start()] not in _WINDOWS_HEADS:
+                continue
+            start, end = match.span("name")
+            name = text[start:end].rstrip(".-")
+            if name and name.lower() not in _ROLES and not _PLACEHOLDER_NAME.fullmatch(name):
+                yield start, start + len(name), "home"
 
 
 def _find_local_start(text: str, at: int) -> int:

@@ -7,17 +7,16 @@ placeholder already is never touched: redacting twice changes nothing.
 
 from __future__ import annotations
 
-import bisect
 import dataclasses
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 from tracemill.redact.assignments import find_assigned, is_secret_name
-from tracemill.redact.names import find_emails, find_homes
-from tracemill.redact.sieve import find_keys
+from tracemill.redact.finding import build_gate, find_hits
+from tracemill.redact.names import HOME_LABELS
 from tracemill.trace import Message, ToolCall, Trace
 
 #: Fixed, so that partitions, resumed and repeated runs agree on placeholders; no secret.
@@ -25,13 +24,34 @@ DEFAULT_SALT = b"tracemill"
 
 _MIN_CHARS = 6
 _MAX_PASSES = 4
-_PLACEHOLDER = re.compile(r"\[REDACTED_[A-Z0-9_]{1,40}_[0-9a-f]{6}\]")
+_MAX_SHORT_CHARS = 200
 _JSON_STRING = re.compile(r'"(?P<body>[^"\\]*+(?:\\.[^"\\]*+)*+)"(?P<colon>[ \t\r\n]*+:)?')
+#: Writing in which a home directory may end elsewhere than in the string that it stands for: escapes but ``\\n``,
+#: ``\\"`` and ``\\\\``, line breaks, paths of Windows, the name of a project folder at the start of a line.
+_ODD_JSON = re.compile(r'[^\\\n]*+(?:\\(?:["\\](?<!sers\\\\)|n(?!-))[^\\\n]*+)*+(?:[\\\n])')
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 #: Fields of a ``Trace`` that hold no text of the trace.
 _PLAIN_FIELDS = frozenset({"source_kind", "messages", "started_at", "ended_at", "dropped", "redacted"})
 
 Counts = dict[str, int]
+
+
+class _Tally:
+    """What one pass over a trace counts, and what it needs not do twice: short texts without a hit, placeholders.
+
+    ``labels``: all that the gate gave on the way.
+    """
+
+    __slots__ = ("clean", "counts", "labels", "placeholders")
+
+    def __init__(self, before: _Tally | None = None) -> None:
+        self.counts: Counts = {}
+        self.labels: frozenset[str] = frozenset()
+        self.clean: set[str] = before.clean if before else set()
+        self.placeholders: dict[tuple[str, str], str] = before.placeholders if before else {}
+
+    def add(self, kind: str, number: int = 1) -> None:
+        self.counts[kind] = self.counts.get(kind, 0) + number
 
 
 class LossLike(Protocol):
@@ -67,21 +87,22 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """The text with placeholders; the same object where there was nothing to replace."""
-        return self._redact(text, {})
+        return self._redact(text, _Tally())
 
     def redact_value(self, value: AnyValue) -> AnyValue:
         """A JSON-like value of the same shape, keys and texts redacted; the same object where nothing was replaced."""
-        return cast(AnyValue, self._redact_value(value, {}))
+        return cast(AnyValue, self._redact_value(value, _Tally()))
 
     def redact_trace(self, trace: Trace) -> Trace:
         """The trace with placeholders in all its fields, and their number by kind added to ``redacted``."""
-        counts: Counts = {}
+        tally = _Tally()
         changes: dict[str, Any] = {}
-        for field in dataclasses.fields(trace):
-            old = getattr(trace, field.name)
-            if field.name not in _PLAIN_FIELDS and (new := self._redact_value(old, counts)) is not old:
-                changes[field.name] = new
-        messages = tuple(self._redact_message(message, counts) for message in trace.messages)
+        for item in dataclasses.fields(trace):
+            old = getattr(trace, item.name)
+            if item.name not in _PLAIN_FIELDS and (new := self._redact_value(old, tally)) is not old:
+                changes[item.name] = new
+        messages = tuple(self._redact_message(message, tally) for message in trace.messages)
+        counts = tally.counts
         if not counts:
             return trace
         total = {kind: trace.redacted.get(kind, 0) + counts.get(kind, 0) for kind in {*trace.redacted, *counts}}
@@ -94,26 +115,36 @@ class Redactor:
             return loss
         return cast(AnyLoss, dataclasses.replace(cast(Any, loss), path=path, detail=detail, content=content))
 
-    def _redact_message(self, message: Message, counts: Counts) -> Message:
-        content = self._redact_value(message.content, counts)
-        reasoning = self._redact_value(message.reasoning_content, counts)
-        calls = tuple(self._redact_call(call, counts) for call in message.tool_calls)
-        model = self._redact_value(message.model, counts)
+    def _redact_message(self, message: Message, tally: _Tally) -> Message:
+        content, reasoning, model, calls = message.content, message.reasoning_content, message.model, message.tool_calls
+        if content:
+            content = self._redact_value(content, tally)
+        if reasoning:
+            reasoning = self._redact(reasoning, tally)
+        if model:
+            model = self._redact(model, tally)
+        if calls:
+            calls = tuple(self._redact_call(call, tally) for call in calls)
         is_same = content is message.content and reasoning is message.reasoning_content and model is message.model
         if is_same and all(new is old for new, old in zip(calls, message.tool_calls, strict=True)):
             return message
         return dataclasses.replace(message, content=content, reasoning_content=reasoning, tool_calls=calls, model=model)
 
-    def _redact_call(self, call: ToolCall, counts: Counts) -> ToolCall:
-        arguments = self._redact_arguments(call.arguments, counts)
+    def _redact_call(self, call: ToolCall, tally: _Tally) -> ToolCall:
+        arguments = self._redact_arguments(call.arguments, tally)
         return call if arguments is call.arguments else dataclasses.replace(call, arguments=arguments)
 
-    def _redact_arguments(self, text: str, counts: Counts) -> str:
+    def _redact_arguments(self, text: str, tally: _Tally) -> str:
         """Redact JSON text string by string, so that it stays valid and all else in it stays as it was written."""
-        found: Counts = {}
+        found = _Tally(tally)
         redacted = self._redact(text, found)
-        if (redacted is text and "\\u" not in text and "\\/" not in text) or not _is_json(text):
-            _add_counts(counts, found)
+        if redacted is text:  # nothing but what an escaped letter or slash may hide
+            is_done = "\\u" not in text and "\\/" not in text
+        else:
+            is_done = not self._extra and found.labels <= HOME_LABELS and not _ODD_JSON.match(text)
+        if is_done or not _is_json(text):
+            for kind, number in found.counts.items():
+                tally.add(kind, number)
             return redacted
         key = ""
 
@@ -121,7 +152,7 @@ class Redactor:
             nonlocal key
             literal = f'"{match["body"]}"'
             value: str = json.loads(literal)
-            new = self._redact_named(key, value, counts)
+            new = self._redact_named(key, value, tally)
             key = value if match["colon"] else ""
             if new is value:
                 return match[0]
@@ -130,95 +161,65 @@ class Redactor:
         redacted = _JSON_STRING.sub(replace, text)
         return text if redacted == text else redacted
 
-    def _redact_value(self, value: Any, counts: Counts, name: str = "") -> Any:
+    def _redact_value(self, value: Any, tally: _Tally, name: str = "") -> Any:
         if isinstance(value, str):
-            return self._redact_named(name, value, counts)
+            return self._redact_named(name, value, tally)
         if isinstance(value, Mapping):
             items = cast("Mapping[Any, Any]", value)
-            pairs = [
-                (self._redact_value(key, counts), self._redact_value(items[key], counts, str(key))) for key in items
-            ]
+            pairs = [(self._redact_value(key, tally), self._redact_value(items[key], tally, str(key))) for key in items]
             same = all(old is key and items[old] is new for old, (key, new) in zip(items, pairs, strict=True))
             return items if same else dict(pairs)
         if isinstance(value, list | tuple):
             entries = cast("list[Any] | tuple[Any, ...]", value)
-            changed = [self._redact_value(entry, counts) for entry in entries]
+            changed = [self._redact_value(entry, tally) for entry in entries]
             if all(new is old for new, old in zip(changed, entries, strict=True)):
                 return entries
             return tuple(changed) if isinstance(value, tuple) else changed
         return value
 
-    def _redact_named(self, name: str, text: str, counts: Counts) -> str:
+    def _redact_named(self, name: str, text: str, tally: _Tally) -> str:
         """Redact a text that is the value of ``name`` in an object: ``{"password": "…"}``."""
-        redacted = self._redact(text, counts)
+        redacted = self._redact(text, tally)
         if redacted is not text or not name or len(text) > 1000 or not is_secret_name(name):
             return redacted
         head = f'"{name}": "'
-        for start, end, kind in find_assigned(f'{head}{text}"'):
+        whole = f'{head}{text}"'
+        for start, end, kind in find_assigned(whole, build_gate().list_open(whole)):
             if start == len(head) and end == start + len(text):
-                counts[kind] = counts.get(kind, 0) + 1
+                tally.add(kind)
                 return self._build_placeholder(text, kind)
         return text
 
-    def _redact(self, text: str, counts: Counts) -> str:
-        if len(text) < _MIN_CHARS:
+    def _redact(self, text: str, tally: _Tally) -> str:
+        is_short = len(text) <= _MAX_SHORT_CHARS  # a longer one is cheaper to scan again than to keep
+        if is_short and (len(text) < _MIN_CHARS or text in tally.clean):
             return text
+        gate, placeholders = build_gate(), tally.placeholders
         for _ in range(_MAX_PASSES):
-            hits = self._find_hits(text)
+            labels = gate.list_open(text)
+            hits = find_hits(text, labels, self._extra)
             if not hits:
+                if is_short:
+                    tally.clean.add(text)
                 return text
+            tally.labels |= labels
             pieces: list[str] = []
             done = 0
             for start, end, kind in hits:
-                pieces += (text[done:start], self._build_placeholder(text[start:end], kind))
-                counts[kind] = counts.get(kind, 0) + 1
+                place = (text[start:end], kind)
+                if (placeholder := placeholders.get(place)) is None:
+                    placeholder = placeholders[place] = self._build_placeholder(*place)
+                pieces += (text[done:start], placeholder)
+                tally.add(kind)
                 done = end
             text = "".join((*pieces, text[done:]))
             if all(kind == "home" for _, _, kind in hits):
                 return text
         return text
 
-    def _find_hits(self, text: str) -> list[tuple[int, int, str]]:
-        hits = [*find_keys(text), *find_assigned(text), *self._find_extra(text), *find_emails(text), *find_homes(text)]
-        if not hits:
-            return hits
-        if "[REDACTED_" in text:
-            hits = _drop_overlaps(hits, [match.span() for match in _PLACEHOLDER.finditer(text)])
-        return _merge_hits(hits)
-
-    def _find_extra(self, text: str) -> Iterator[tuple[int, int, str]]:
-        for kind, pattern in self._extra:
-            for match in pattern.finditer(text):
-                start, end = match.span(1 if pattern.groups else 0)
-                if end > start >= 0:
-                    yield start, end, kind
-
     def _build_placeholder(self, value: str, kind: str) -> str:
         mark = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=3, key=self._key).hexdigest()
         return f"user_{mark}" if kind == "home" else f"[REDACTED_{kind.upper()}_{mark}]"
-
-
-def _drop_overlaps(hits: list[tuple[int, int, str]], kept: list[tuple[int, int]]) -> list[tuple[int, int, str]]:
-    """The hits that touch none of the spans in ``kept``, which are in order."""
-    starts = [start for start, _ in kept]
-
-    def is_free(hit: tuple[int, int, str]) -> bool:
-        before = bisect.bisect_left(starts, hit[1]) - 1
-        return before < 0 or kept[before][1] <= hit[0]
-
-    return [hit for hit in hits if is_free(hit)]
-
-
-def _merge_hits(hits: list[tuple[int, int, str]]) -> list[tuple[int, int, str]]:
-    """Sort by place; hits that overlap become one, of the kind of the first (rules come before names)."""
-    merged: list[tuple[int, int, str]] = []
-    for start, end, kind in sorted(hits, key=lambda hit: hit[0]):
-        if merged and start < merged[-1][1]:
-            first, last, old = merged[-1]
-            merged[-1] = (first, max(last, end), old)
-        else:
-            merged.append((start, end, kind))
-    return merged
 
 
 def _compile_extra(kind: str, pattern: str) -> tuple[str, re.Pattern[str]]:
@@ -238,8 +239,3 @@ def _is_json(text: str) -> bool:
     except (ValueError, RecursionError):
         return False
     return True
-
-
-def _add_counts(counts: Counts, found: Counts) -> None:
-    for kind, number in found.items():
-        counts[kind] = counts.get(kind, 0) + number

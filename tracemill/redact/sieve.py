@@ -3,16 +3,18 @@
 Measured on 3 MB of agent traces (CPython 3.11): one regular expression with all literals as alternatives costs 15 to
 25 ns a byte; ``str.find`` 0.5 to 0.9 ns a byte for each literal, 50 ns for 80 of them; a pattern that begins with one
 fixed character 0.3 to 1.5 ns a byte. So literals are grouped by a character that is rare in text (their last ``_``,
-``-`` or ``.``, an ``A``, ``J``, ``K`` …) and looked at by lookbehind only where that one stands.
+``-`` or ``.``, an ``A``, ``J``, ``K`` …) and looked at by lookbehind only where that one stands. Texts come here only
+where ``tracemill.redact.gate`` saw that a rule can match, and then only that rule's group is looked for.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 
+from tracemill.redact.gate import Need
 from tracemill.redact.rules import RULES, Rule
 
 #: Pivot character → what has to follow it for a literal of its group; every key is longer than this.
@@ -40,12 +42,19 @@ class _Sieve:
     gate: str
     pattern: re.Pattern[str]
     entries: tuple[_Entry, ...]
+    kinds: frozenset[str]
 
 
-def find_keys(text: str) -> Iterator[tuple[int, int, str]]:
-    """Yield ``(start, end, kind)`` of every match of a rule; matches of different rules may overlap."""
+def list_key_needs() -> Iterator[Need]:
+    """What ``find_keys`` finds nothing without: a match of a rule's expression."""
+    for rule in RULES:
+        yield Need(rule.kind, rule.pattern)
+
+
+def find_keys(text: str, kinds: Set[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield ``(start, end, kind)`` of every match of a rule of ``kinds``; matches of different rules may overlap."""
     for sieve in _build_sieves():
-        if sieve.gate not in text:
+        if sieve.kinds.isdisjoint(kinds) or sieve.gate not in text:
             continue
         done: dict[str, int] = {}
         for site in sieve.pattern.finditer(text):
@@ -76,7 +85,12 @@ def _build_sieves() -> tuple[_Sieve, ...]:
             letter, pivot = _choose_pivot(literal)
             groups.setdefault(letter, []).append(_Entry(rule, literal, pivot, pattern))
     return tuple(
-        _Sieve(_GATES.get(letter, letter), _compile_sieve(letter, entries), tuple(entries))
+        _Sieve(
+            _GATES.get(letter, letter),
+            _compile_sieve(letter, entries),
+            tuple(entries),
+            frozenset(entry.rule.kind for entry in entries),
+        )
         for letter, entries in groups.items()
     )
 
