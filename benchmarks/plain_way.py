@@ -70,24 +70,15 @@ def build_config(trace_dir: str, trace_format: str, max_parallel_requests: int) 
     builder.with_seed_dataset(
         dd.AgentRolloutSeedSource(format=dd.AgentRolloutFormat(trace_format), path=trace_dir, recursive=True)
     )
-    builder.add_column(
-        dd.LLMStructuredColumnConfig(
-            name="trace_digest",
-            model_alias=ALIAS,
-            output_format=TraceDigest,
-            system_prompt=DIGEST_SYSTEM,
-            prompt=DIGEST_PROMPT,
+    record_system, record_user = PROMPTS.get("sft_record.system"), PROMPTS.get("sft_record.user")
+    written = (("trace_digest", TraceDigest, DIGEST_SYSTEM, DIGEST_PROMPT),
+               ("sft_record", SftRecord, record_system, record_user))  # fmt: skip
+    for name, schema, system, prompt in written:
+        builder.add_column(
+            dd.LLMStructuredColumnConfig(
+                name=name, model_alias=ALIAS, output_format=schema, system_prompt=system, prompt=prompt
+            )
         )
-    )
-    builder.add_column(
-        dd.LLMStructuredColumnConfig(
-            name="sft_record",
-            model_alias=ALIAS,
-            output_format=SftRecord,
-            system_prompt=PROMPTS.get("sft_record.system"),
-            prompt=PROMPTS.get("sft_record.user"),
-        )
-    )
     builder.add_column(
         dd.LLMJudgeColumnConfig(
             name="sft_quality_judge_result",

@@ -28,6 +28,7 @@ HEADS = ("", "aB3", make(ALNUM, 14), "M" + make(ALNUM, 25), "1234567890", "https
 TAILS = [make(letters, length) for letters in (ALNUM, HEX, URLSAFE) for length in (24, 32, 36, 40, 48, 64, 120, 1100)]
 TAILS += [f"{make(ALNUM, 8)}_{make(ALNUM, 30)}", "eyJ" + make(ALNUM, 120), "AgE" + make(ALNUM, 60)]
 TAILS += [f"{make(ALNUM, 6)}.{make(ALNUM, 38)}", make("ABCDEFGH234567", 16), "1" + make("QPZRY9X8", 58)]
+TAILS += [" admin:" + make(ALNUM, 12)]
 PLANTED = [around.format(value) for (_, value), around in product(KEYS, SURROUNDINGS.values())]
 PLANTED += [text.format(value) for text, value, _ in NAMED] + [text.format(value) for text, value in [*NAMES, *HOMES]]
 GROWN = [head + name + tail for rule in RULES for head, name, tail in product(HEADS, rule.literals, TAILS)]

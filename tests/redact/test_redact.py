@@ -107,6 +107,36 @@ def test_arguments_stay_json_and_keep_their_writing() -> None:
     assert '"n": 1.5,' in arguments
 
 
+SECRET = "0f3c9a1e-77b2-4d51-9c1e-2b7f60a4d8e3"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "leaks"),
+    [
+        ({"key": f"HEROKU_API_KEY={SECRET}"}, (SECRET,)),
+        ({"api_key": f"HEROKU_API_KEY={SECRET}"}, (SECRET,)),
+        ({"access_token": f"X_TOKEN={SECRET}"}, (SECRET,)),
+        ({"token_type": f"token={SECRET}"}, (SECRET,)),
+        ({"password_hint": "PASSWORD=hunter2x"}, ("hunter2x",)),
+        ({"k": f"X_API_KEY\t=\t{SECRET}"}, (SECRET,)),
+        ({"command": 'PASSWORD="p@ss w0rd!x" make'}, ("p@ss", "w0rd")),
+        ({"password": 'p@ss"w0rd!'}, ("p@ss", "w0rd")),
+        ({"password": "p@ss w0rd\\x!"}, ("p@ss", "w0rd")),
+    ],
+    ids=str,
+)
+def test_secret_within_arguments_goes(arguments: dict[str, str], leaks: tuple[str, ...]) -> None:
+    message = Message(role="assistant", tool_calls=(ToolCall("c", "f", json.dumps(arguments)),))
+    redacted = Redactor().redact_trace(Trace("t", "codex", "x", "t", (message,)))
+    shown = redacted.messages[0].tool_calls[0].arguments
+    assert json.loads(shown).keys() == arguments.keys()
+    assert not any(leak in shown for leak in leaks), shown
+    assert redacted.redacted
+    assert Redactor().redact_trace(redacted) is redacted
+    inner = Redactor().redact_value(arguments)
+    assert not any(leak in str(inner) for leak in leaks), inner
+
+
 def test_clean_trace_is_the_same_object() -> None:
     trace = Trace(
         "t", "codex", "/home/user/x", "t", (Message(role="user", content="hello there"),), source_meta={"a": [1]}

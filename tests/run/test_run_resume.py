@@ -99,10 +99,10 @@ def test_an_interrupted_run_finishes_what_is_in_flight(server: ServerHandle, tmp
     assert server.count() - sent <= PARALLEL, "requests were sent after the interrupt"
     assert server.count(status=None) == 0, "what was in flight was not waited for"
     rows = read_jsonl(folder / "all.jsonl")
-    assert len(rows) == 50
+    assert 50 <= len(rows) < 70, "the batch file's rows, and those that the journal holds whole"
     unfinished = [entry for entry in read_jsonl(folder / "rejects.jsonl") if entry["reason"] == "not_finished"]
-    assert len(unfinished) == 20
-    assert read_record(folder)["counts"]["generate"]["dropped"] == {"not_finished": 20}
+    assert len(unfinished) == 70 - len(rows)
+    assert read_record(folder)["counts"]["generate"]["dropped"] == {"not_finished": 70 - len(rows)}
     usage = read_record(folder)["usage"]["test-model"]
     assert usage["requests"] == server.count()
     assert (folder / "README.md").exists()

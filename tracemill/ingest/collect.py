@@ -28,12 +28,15 @@ class Intake:
     """What reading did, in counts that must add up.
 
     ``traces_found = traces_kept + repeated + no_messages + not_selected + over_limit``, where ``over_limit`` are the
-    rest of the last session read when the number asked for was reached. ``losses`` holds every loss, redacted, ready
-    for ``rejects.jsonl``; ``notes`` what was mended.
+    rest of the last session read when the number asked for was reached. Each of ``files_read`` gave traces or is one of
+    ``files_without_traces``; of ``lines_read``, ``lines_with_losses`` lost something. ``losses`` holds every loss,
+    redacted, ready for ``rejects.jsonl``; ``notes`` what was mended.
     """
 
     files_read: int = 0
+    files_without_traces: int = 0
     lines_read: int = 0
+    lines_with_losses: int = 0
     traces_found: int = 0
     traces_kept: int = 0
     repeated: int = 0
@@ -108,6 +111,8 @@ def _read_file(
     except OSError as error:
         log.drop("unreadable_file", detail=error.strerror or str(error))
     intake.lines_read += log.lines_read
+    intake.lines_with_losses += len({loss.line for loss in log.losses if loss.line is not None})
+    intake.files_without_traces += not traces
     for reason, count in log.notes.items():
         intake.notes[reason] = intake.notes.get(reason, 0) + count
     if redactor is None:
@@ -185,8 +190,11 @@ def _add_suffix(trace: Trace, intake: Intake) -> Trace:
 
 
 def _hash_content(trace: Trace) -> str:
-    """Tells conversations with one id apart: start, length, first and last words."""
-    content = [trace.started_at, len(trace.messages), trace.goal[:2000], trace.final_assistant_message[:2000]]
+    """Tells conversations with one id apart, by length, first and last words.
+
+    No times: Hermes writes one session into a snapshot and into its database with different ones.
+    """
+    content = [len(trace.messages), trace.goal[:2000], trace.final_assistant_message[:2000]]
     return hashlib.blake2b(_encode(content), digest_size=4).hexdigest()
 
 

@@ -103,7 +103,9 @@ def locate_files(
     )
     if not found and not beside:
         where = "under" if recursive else "directly in"
-        raise InputError(f"{root}: no file of {source.title} sessions {where} this folder (looked for {pattern})")
+        others = sum(1 for path in (root.rglob(pattern) if recursive else root.glob(pattern)) if path.is_file())
+        hint = f"; {others} files match, but none is named as {source.title} names its sessions" if others else ""
+        raise InputError(f"{root}: no file of {source.title} sessions {where} this folder (looked for {pattern}{hint})")
     return root, found + beside
 
 

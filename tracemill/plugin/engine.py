@@ -20,7 +20,10 @@ from tracemill.plugin.config import AgentTraceSeedSource
 if TYPE_CHECKING:
     from data_designer.config.config_builder import DataDesignerConfigBuilder
     from data_designer.config.models import ModelProvider
+    from data_designer.config.run_config import RunConfig
     from data_designer.engine.dataset_builders.dataset_builder import DatasetBuilder
+
+    from tracemill.plugin.storage import TypedStorage
 
 #: Rows of one row group. A killed run repeats no model call (the journal has them), only the cheap columns.
 BUFFER_SIZE = 50
@@ -48,18 +51,33 @@ def open_builder(
         data_designer.errors.DataDesignerError: the config does not validate.
     """
     silence_telemetry()
-    from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
     from data_designer.engine.dataset_builders.dataset_builder import DatasetBuilder
     from data_designer.engine.model_provider import ModelProviderRegistry
     from data_designer.engine.resources.resource_provider import create_resource_provider
     from data_designer.engine.resources.seed_reader import SeedReaderRegistry
     from data_designer.engine.secret_resolver import EnvironmentResolver
-    from data_designer.engine.storage.artifact_storage import ResumeMode
 
     from tracemill.plugin.seed_reader import AgentTraceSeedReader
-    from tracemill.plugin.storage import TypedStorage, build_schema
 
-    run_config = RunConfig(
+    seed_config = config_builder.get_seed_config()
+    source: Any = seed_config.source if seed_config is not None else None
+    provider = create_resource_provider(
+        artifact_storage=_open_storage(config_builder, source, folder, is_resumed=is_resumed),
+        model_configs=config_builder.model_configs,
+        secret_resolver=EnvironmentResolver(),
+        model_provider_registry=ModelProviderRegistry.model_construct(providers=providers),
+        seed_reader_registry=SeedReaderRegistry(readers=[AgentTraceSeedReader()]),
+        seed_dataset_source=source,
+        run_config=_build_run_config(config_builder, buffer_size),
+    )
+    _switch_off_retries(provider.model_registry)
+    return DatasetBuilder(data_designer_config=config_builder.build(), resource_provider=provider)
+
+
+def _build_run_config(config_builder: DataDesignerConfigBuilder, buffer_size: int) -> RunConfig:
+    from data_designer.config.run_config import JinjaRenderingEngine, RunConfig
+
+    return RunConfig(
         buffer_size=buffer_size,
         max_concurrent_row_groups=_count_row_groups(config_builder, buffer_size),
         disable_early_shutdown=True,
@@ -68,33 +86,31 @@ def open_builder(
         preserve_dropped_columns=False,
         progress_interval=3600.0,
     )
+
+
+def _open_storage(
+    config_builder: DataDesignerConfigBuilder, source: Any, folder: Path, *, is_resumed: bool
+) -> TypedStorage:
+    from data_designer.engine.storage.artifact_storage import ResumeMode
+
+    from tracemill.plugin.storage import TypedStorage, build_schema
+
     folder.mkdir(parents=True, exist_ok=True)
-    storage = TypedStorage(
-        artifact_path=folder,
-        dataset_name=DATA_FOLDER,
-        resume=ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER,
-    )
-    seed_config = config_builder.get_seed_config()
-    source: Any = seed_config.source if seed_config is not None else None
+    resume = ResumeMode.ALWAYS if is_resumed else ResumeMode.NEVER
+    storage = TypedStorage(artifact_path=folder, dataset_name=DATA_FOLDER, resume=resume)
     if isinstance(source, AgentTraceSeedSource):
         storage.use_schema(build_schema(source, _list_declared(config_builder)))
-    provider = create_resource_provider(
-        artifact_storage=storage,
-        model_configs=config_builder.model_configs,
-        secret_resolver=EnvironmentResolver(),
-        model_provider_registry=ModelProviderRegistry.model_construct(providers=providers),
-        seed_reader_registry=SeedReaderRegistry(readers=[AgentTraceSeedReader()]),
-        seed_dataset_source=source,
-        run_config=run_config,
-    )
-    _switch_off_retries(provider.model_registry)
-    return DatasetBuilder(data_designer_config=config_builder.build(), resource_provider=provider)
+    return storage
 
 
 def preview_rows(builder: DatasetBuilder, num_records: int) -> list[dict[str, Any]]:
-    """Run the DAG in memory and return its rows."""
+    """Run the DAG in memory and return its rows, with the types that a batch file would give them."""
+    from tracemill.plugin.storage import TypedStorage
+
     with _closing_models(builder):
-        return builder.build_preview(num_records=num_records).to_dict(orient="records")
+        rows = builder.build_preview(num_records=num_records).to_dict(orient="records")
+    storage = builder.artifact_storage
+    return storage.fit_rows(rows) if isinstance(storage, TypedStorage) else rows
 
 
 def create_rows(builder: DatasetBuilder, num_records: int, *, is_resumed: bool = False) -> int:

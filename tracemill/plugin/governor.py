@@ -60,7 +60,7 @@ class Usage:
 class Governor:
     """Limits and state of one run. All methods but ``request_stop`` run in Data Designer's event loop.
 
-    ``patience_s``: seconds over which a cell tries passing faults again.
+    ``patience_s``: seconds over which a cell tries passing faults again. ``is_closed``: no request may be sent.
     """
 
     max_requests: int | None = None
@@ -75,6 +75,7 @@ class Governor:
     last_success: dict[str, float] = field(default_factory=dict[str, float])
     refusals: dict[tuple[str, str], int] = field(default_factory=dict[tuple[str, str], int])
     can_interrupt: bool = False
+    is_closed: bool = False
 
     @property
     def requests(self) -> int:
@@ -98,6 +99,8 @@ class Governor:
 
         Returns what is set aside for it in US dollars, which ``leave`` gets back.
         """
+        if self.is_closed:
+            raise RuntimeError("no request may be sent")
         reserved = self._estimate(model, prompt_chars)
         if self.stop is None and self.max_requests is not None and self.requests >= self.max_requests:
             self.request_stop(Stop("budget", f"--max-requests {self.max_requests} is used up"))

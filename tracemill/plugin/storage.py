@@ -112,6 +112,10 @@ class TypedStorage(ArtifactStorage):
     def use_schema(self, schema: pa.Schema) -> None:
         self._schema = schema
 
+    def fit_rows(self, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows as they would come back from a batch file."""
+        return rows if self._schema is None else to_table(rows, self._schema).to_pylist()
+
     def write_parquet_file(
         self, parquet_file_name: str, dataframe: pd.DataFrame, batch_stage: BatchStage, subfolder: str | None = None
     ) -> Path:

@@ -36,14 +36,24 @@ _KEY_BEFORE = re.compile(
 )
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 _QUOTE = r"\\{0,8}[\"'`]"
+_BLANK = r"(?:[ \t]|\\t)"
 _SEPARATOR = (
-    rf"(?:{_QUOTE}\]?)?[ \t]{{0,4}}"
-    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|>(?=[^<>\s]{6,200}</))[ \t]{0,8}"
+    rf"(?:{_QUOTE}\]?)?{_BLANK}{{0,4}}"
+    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|>(?=[^<>\s]{6,200}</))"
+    rf"{_BLANK}{{0,8}}"
 )
+#: In quotes a value reaches to the closing one of the same sort; bare to white space, quote, comma, bracket. ``&`` is
+#: part of a bare one at first: ``_cut_query`` tells where it ends it.
+_BARE = r"[^\s\"'`\\,;&|<>(){}\[\]]"
+_TAIL = rf"(?:&(?!&){_BARE}{{0,200}}+){{1,20}}+"
+_PLAIN_QUOTED = "|".join(rf"{q}(?P<q{n}>(?:[^\\\r\n{q}]|\\[^\r\n]){{6,1000}}+)(?={q}|\Z)" for n, q in enumerate("\"'`"))
+_ESCAPED_QUOTED = rf"\\{{1,8}}[\"'`](?P<q3>[^\"'`\\\r\n]{{6,1000}}+)(?={_QUOTE}|\Z)"
 _VALUE = (
-    rf"(?:[brfu]{{0,2}}{_QUOTE}(?P<quoted>[^\s\"'`\\]{{6,1000}}+)(?={_QUOTE}|\Z)"
-    r"|(?P<bare>[^\s\"'`\\,;&|<>(){}\[\]]{6,1000}+)(?![(\[{]))"
+    rf"(?:[brfu]{{0,2}}(?:{_PLAIN_QUOTED}|{_ESCAPED_QUOTED})"
+    rf"|(?P<bare>{_BARE}{{6,1000}}+(?![(\[{{])(?:{_TAIL})?+|{_BARE}{{1,5}}+{_TAIL}))"
 )
+_QUERY_HEAD = re.compile(r"[?&][\w.%-]{0,80}$")
+_QUERY_NEXT = re.compile(r"&(?:amp;)?[\w.%\[\]-]{1,60}=")
 #: What stands before the pattern's first character, the word from that character on (the rarest one), the kind.
 _NAMES: tuple[tuple[str, str, str], ...] = (
     ("", r"pass(?:word|wd|phrase|code)?", "password"),
@@ -77,8 +87,13 @@ def find_assigned(text: str, words: Set[str]) -> Iterator[Hit]:
     folded = text.encode("ascii", "replace").lower()  # one byte a character: places stay, and it is fast
     for word, lead, pattern, kind in _compile_names():
         if word in words:
-            for match in pattern.finditer(folded):
-                yield from _judge_assignment(text, match, lead, kind)
+            place = 0
+            while match := pattern.search(folded, place):
+                hit = _judge_assignment(text, match, lead, kind)
+                # what is no secret may hold one: {"token": "X_TOKEN=…"}
+                place = hit[1] if hit else match.start(match.lastgroup or 0)
+                if hit:
+                    yield hit
     if "bearer" in words and b"bearer " in folded:
         for match in _BEARER.finditer(folded):
             token = text[slice(*match.span("token"))]
@@ -107,24 +122,40 @@ def _compile_names() -> tuple[tuple[str, str, re.Pattern[bytes], str], ...]:
     return tuple(compiled)
 
 
-def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -> Iterator[Hit]:
+def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -> Hit | None:
     begin = match.start() - len(lead)
     head = text[max(0, begin - 40) : begin]
     before = head[len(head.rstrip(_NAME_LETTERS)) :]
     if match["space"] and not before.startswith("--"):
-        return
+        return None
     folded_before, after = before.lower(), match["after"].decode()
     if _HARMLESS_BEFORE.search(folded_before) or _HARMLESS_AFTER.search(after):
-        return
+        return None
     if kind == "api_key" and not _KEY_BEFORE.search(folded_before):
-        return
-    group = "quoted" if match["quoted"] else "bare"
-    start, end = match.span(group)
-    value = text[start:end].rstrip(".:") if group == "bare" else text[start:end]
+        return None
+    is_quoted = match["bare"] is None
+    start, end = match.span(match.lastgroup or 0)
+    value = text[start:end]
+    if not is_quoted:
+        value = _cut_query(text, start, end, begin, kind).rstrip(".:&")
+    elif (kind != "password" and any(letter.isspace() for letter in value)) or (end == len(text) and " " in value):
+        return None
     accept = is_assigned_password if kind == "password" else is_assigned_key
-    if accept(value, group == "quoted"):
+    if value and accept(value, is_quoted):
         is_aws = kind == "secret" and after.replace("_", "") == "accesskey"
-        yield start, start + len(value), "aws_secret_key" if is_aws else kind
+        return start, start + len(value), "aws_secret_key" if is_aws else kind
+    return None
+
+
+def _cut_query(text: str, start: int, end: int, begin: int, kind: str) -> str:
+    """A bare value up to the ``&`` that ends it: any in a URL's query and in keys, else one before ``name=``."""
+    value = text[start:end]
+    if "&" not in value:
+        return value
+    if kind != "password" or _QUERY_HEAD.search(text[max(0, begin - 80) : begin]):
+        return value[: value.index("&")]
+    following = _QUERY_NEXT.search(text, start, end)
+    return value[: following.start() - start] if following else value
 
 
 def _is_basic_auth(token: str) -> bool:

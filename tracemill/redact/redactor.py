@@ -51,6 +51,7 @@ class _Tally:
         self.placeholders: dict[tuple[str, str], str] = before.placeholders if before else {}
 
     def add(self, kind: str, number: int = 1) -> None:
+        """Count ``number`` placeholders more of ``kind``."""
         self.counts[kind] = self.counts.get(kind, 0) + number
 
 
@@ -58,11 +59,19 @@ class LossLike(Protocol):
     """A ``tracemill.ingest.source.Loss``, which this layer lies below and does not import."""
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The file in which it was lost."""
+        ...
+
     @property
-    def detail(self) -> str: ...
+    def detail(self) -> str:
+        """What was wrong with it."""
+        ...
+
     @property
-    def content(self) -> str: ...
+    def content(self) -> str:
+        """What was lost."""
+        ...
 
 
 AnyLoss = TypeVar("AnyLoss", bound=LossLike)
@@ -162,6 +171,7 @@ class Redactor:
         return text if redacted == text else redacted
 
     def _redact_value(self, value: Any, tally: _Tally, name: str = "") -> Any:
+        """Redact all keys and texts of a JSON-like value; ``name``: the key under which it stands."""
         if isinstance(value, str):
             return self._redact_named(name, value, tally)
         if isinstance(value, Mapping):
@@ -183,14 +193,16 @@ class Redactor:
         if redacted is not text or not name or len(text) > 1000 or not is_secret_name(name):
             return redacted
         head = f'"{name}": "'
-        whole = f'{head}{text}"'
+        body = text.replace("\\", "\\\\").replace('"', '\\"')
+        whole = f'{head}{body}"'
         for start, end, kind in find_assigned(whole, build_gate().list_open(whole)):
-            if start == len(head) and end == start + len(text):
+            if start == len(head) and end == start + len(body):
                 tally.add(kind)
                 return self._build_placeholder(text, kind)
         return text
 
     def _redact(self, text: str, tally: _Tally) -> str:
+        """Redact a text until nothing is found in it any more, and count what was replaced."""
         is_short = len(text) <= _MAX_SHORT_CHARS  # a longer one is cheaper to scan again than to keep
         if is_short and (len(text) < _MIN_CHARS or text in tally.clean):
             return text

@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tracemill.redact.shapes import is_key, is_placeholder, is_url_password
+from tracemill.redact.shapes import is_assigned_password, is_key, is_stand_in, is_url_password
 
 #: A match may begin after a letter only where that letter ends an escape: ``\\n``, ``%3D``, a colour code.
 BOUNDARY = r"(?:(?<![A-Za-z0-9])|(?<=\\[nrt])|(?<=%[0-9A-F]{2})|(?<=\dm))"
@@ -44,8 +44,24 @@ def _accept_key(match: re.Match[str]) -> bool:
     return is_key(match[match.lastindex or 0])
 
 
-def _accept_real(match: re.Match[str]) -> bool:
-    return not is_placeholder(match[match.lastindex or 0])
+def _accept_jwt(match: re.Match[str]) -> bool:
+    return not is_stand_in(match[0], match[0].rindex(".") + 1)
+
+
+def _accept_aws(match: re.Match[str]) -> bool:
+    return not is_stand_in(match[0], len("AKIA"))
+
+
+def _accept_user_password(match: re.Match[str]) -> bool:
+    """``-u`` is an option of many programs: the password of curl's may be any, another's has to look like one."""
+    last = match.lastindex or 0
+    user, password = match[last - 1], match[last]
+    if not is_url_password(user, password):
+        return False
+    before = match.string[max(0, match.start() - 400) : match.start()]
+    if "curl" in before:
+        return True
+    return match["space"] != "" and "/" not in password and is_assigned_password(password, False)
 
 
 def _accept_url_password(match: re.Match[str]) -> bool:
@@ -59,13 +75,18 @@ def _accept_private_key(match: re.Match[str]) -> bool:
 def _prefix(kind: str, literals: str, tail: str, boundary: str = BOUNDARY, ahead: str = "") -> Rule:
     names = tuple(literals.split())
     heads = "|".join(re.escape(name) for name in names)
-    return Rule(kind, names, rf"{boundary}(?:{heads}){tail}", _accept_key, ahead=ahead)
+
+    def accept(match: re.Match[str]) -> bool:
+        return is_key(match[0], max(len(name) for name in names if match[0].startswith(name)))
+
+    return Rule(kind, names, rf"{boundary}(?:{heads}){tail}", accept, ahead=ahead)
 
 
 _W = r"[A-Za-z0-9_-]"
 _A = r"[A-Za-z0-9]"
 _H = r"[0-9a-fA-F]"
 _USERINFO = r"[^\s@/\"'`<>\\]{1,371}+@"
+_USER = r"[\w.@+-]{1,64}+"
 _PEM_KIND = r"(?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
 
 RULES: tuple[Rule, ...] = (
@@ -81,7 +102,7 @@ RULES: tuple[Rule, ...] = (
         "jwt",
         ("eyJ",),
         rf"{BOUNDARY}eyJ{_W}{{8,4000}}+\.{_W}{{8,8000}}+\.{_W}{{8,2000}}",
-        _accept_real,
+        _accept_jwt,
         ahead=rf"{_W}{{8,4000}}+\.",
     ),
     Rule(
@@ -90,6 +111,15 @@ RULES: tuple[Rule, ...] = (
         r"://([^\s:@/\"'`<>\\]{0,120}):([^\s@/\"'`<>\\]{1,250})@(?=[\w\[.$-])",
         _accept_url_password,
         ahead=_USERINFO,
+    ),
+    Rule(
+        "password",
+        ("-u", "--user"),
+        rf"(?:(?<![\w-])|(?<=\\[nrt]))(?:-u|--user(?=[ \t=]))(?P<space>[ \t=]{{0,2}})"
+        rf"(?:\\{{0,8}}[\"']({_USER}):([^\"'\\\r\n]{{3,200}}+)(?=\\{{0,8}}[\"'])"
+        rf"|({_USER}):([^\s\"'`\\,;|<>(){{}}\[\]]{{3,200}}+))",
+        _accept_user_password,
+        ahead=rf"[ \t=]{{0,2}}(?:\\{{0,8}}[\"'])?{_USER}:",
     ),
     Rule(
         "webhook",
@@ -134,7 +164,7 @@ RULES: tuple[Rule, ...] = (
         "aws_access_key",
         ("AKIA", "ASIA", "ABIA", "ACCA"),
         rf"{BASE64_BOUNDARY}A(?:KI|SI|BI|CC)A[A-Z2-7]{{16}}(?![A-Za-z0-9+/])",
-        _accept_real,
+        _accept_aws,
     ),
     _prefix("google_api_key", "AIza", rf"{_W}{{33,1000}}", BASE64_BOUNDARY),
     _prefix("google_oauth_token", "ya29.", rf"{_W}{{20,1000}}"),

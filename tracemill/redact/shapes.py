@@ -12,6 +12,7 @@ from collections import Counter
 
 #: Keys that vendors publish as examples; they open nothing.
 DOCUMENTED_EXAMPLES: tuple[str, ...] = (
+    "IOSFODNN7EXAMPLE",  # AWS's documents
     "SflKxwRJSMeKKF2QT4fwpMeJf36POk6yJV_adQssw5c",  # signature of the token on jwt.io
     "4eC39HqLyjWDarjtT1zdp7dc",  # Stripe's documents
     "BQokikJOvBiI2HlWgH4olfQ2",  # Stripe's documents, older
@@ -26,6 +27,28 @@ _PLACEHOLDER = re.compile(
     r"|example|sample|dummy|change[_-]?(?:me|this|it)|place_?holder|redacted|insert|replace|fixme|x{4}|\*{3}|\.\.\.|…"
     r"|foobar|abcdefg|1234567|0123456|deadbeef|process\.env|environ|getenv|secrets\.|config\.|op://|vault:|undefined"
     r"|user_[0-9a-f]{6}|(.)\1{7}",
+    re.IGNORECASE,
+)
+#: A home directory's placeholder within what is then no key but words: redacting again must not take it for one.
+_HOME_WITHIN = re.compile(r"(?:home|Users)(?:[-/\\]|%2F)user_[0-9a-f]{6}")
+#: All of a key but a few characters covered: ``sk-abcdxxxxxxxxxxxx``.
+_MASKED = re.compile(r"\w{0,8}?([xX0*])\1{11,}\w{0,4}")
+_RUNS = tuple(
+    run * 20
+    for run in (
+        "0123456789",
+        "0123456789abcdef",
+        "1234567890abcdef",
+        "0123456789abcdefghijklmnopqrstuvwxyz",
+        "1234567890abcdefghijklmnopqrstuvwxyz",
+        "abcdefghijklmnopqrstuvwxyz",
+    )
+)
+#: What a placeholder is made of, between its dashes: a word, a small number, a run of the same character.
+_STAND_IN_PART = re.compile(r"[a-z]{1,14}\d{0,2}|[A-Z]{1,14}\d{0,2}|[A-Z][a-z]{1,13}|\d{1,4}|\w{0,2}?(\w)\1{3,}")
+_STAND_IN_WORD = re.compile(
+    r"(?:your?|my|fake|mock|dummy|example|sample|place|placeholder|test|todo|insert|replace|change|changeme|redacted"
+    r"|here|signature|foobar|xxx)\d{0,2}|\w{0,2}?(\w)\1{3,}",
     re.IGNORECASE,
 )
 _NON_VALUE_START = frozenset("$<>{}[]()%#~&|!,;:=*.@`\\")
@@ -78,9 +101,27 @@ def is_placeholder(value: str) -> bool:
     return any(example in value for example in DOCUMENTED_EXAMPLES)
 
 
-def is_key(value: str) -> bool:
-    """Whether a value with a provider's prefix is a key: random, neither placeholder nor words joined by dashes."""
-    if is_placeholder(value):
+def is_stand_in(value: str, head: int = 0) -> bool:
+    """Whether a value with a provider's shape is as a whole a placeholder, from character ``head`` on.
+
+    Unlike ``is_placeholder`` this does not look for words within: a random key may hold ``1234567`` or ``sample``.
+    """
+    body = value[head:]
+    if len(set(body)) < 5 or value.endswith(("EXAMPLE", "EXAMPLEKEY")) or _HOME_WITHIN.search(value):
+        return True
+    if any(example in value for example in DOCUMENTED_EXAMPLES):
+        return True
+    if (body.islower() or body.isupper() or body.isdigit()) and any(body.lower() in run for run in _RUNS):
+        return True
+    parts = [part for part in re.split(r"[-_./%]+", body) if part]
+    if all(map(_STAND_IN_PART.fullmatch, parts)) and any(map(_STAND_IN_WORD.fullmatch, parts)):
+        return True
+    return bool(_MASKED.fullmatch(body))
+
+
+def is_key(value: str, head: int = 0) -> bool:
+    """Whether a value with a provider's prefix (``head`` characters) is a key: random, no placeholder, no words."""
+    if is_stand_in(value, head):
         return False
     is_wordy = not any(letter.isdigit() for letter in value) or (_WORDS.fullmatch(value) and not _is_hex(value))
     return not is_wordy or _compute_segment_chars(value) < 3.0
@@ -110,7 +151,13 @@ def is_assigned_key(value: str, quoted: bool) -> bool:
 
 
 def is_assigned_password(value: str, quoted: bool) -> bool:
-    """Whether the value of ``password=…`` is a secret: at least 6 characters, letters with digits or signs."""
+    """Whether the value of ``password=…`` is a secret: at least 6 characters, letters with digits or signs.
+
+    A value with spaces, which only quotes allow, has to hold such a word; a sentence is none.
+    """
+    if " " in value or "\t" in value:
+        is_cut_code = value[0].isspace() or value[0] in "+,;)]}:.%&|=?"
+        return not (is_cut_code or is_placeholder(value)) and any(map(_is_password_word, value.split()))
     if len(value) < 6 or value[0] in "$<{[(%" or is_placeholder(value) or value.lower() in _COMMON_PASSWORD_WORDS:
         return False
     if value.startswith(("/", "./", "~/", "http://", "https://", "--")) or _ATTRIBUTE.fullmatch(value):
@@ -119,11 +166,19 @@ def is_assigned_password(value: str, quoted: bool) -> bool:
         return False
     if not any(letter.isalpha() for letter in value):
         return quoted and value.isdigit()
-    if _PASSWORD_SIGN.search(value.rstrip("=?!")) or value[-1] == "!":
+    shown = value if quoted else value.replace("&", "")  # "read&write" is code
+    if _PASSWORD_SIGN.search(shown.rstrip("=?!")) or value[-1] == "!":
         return quoted or not any(sign in value for sign in "()[]{}")
     if not any(letter.isdigit() for letter in value):
         return len(value) >= 16 and _compute_segment_chars(value) < 2.2
     return quoted or "_" not in value
+
+
+def _is_password_word(word: str) -> bool:
+    inner = word.strip("\"'`.,;:!?()[]{}<>")
+    has_letter = any(letter.isalpha() for letter in inner)
+    has_digit = any(letter.isdigit() for letter in inner)
+    return len(inner) >= 4 and has_letter and has_digit and not _WORDS.fullmatch(inner)
 
 
 def is_url_password(user: str, password: str) -> bool:

@@ -28,11 +28,17 @@ class CardFacts:
     versions: Mapping[str, str]
     redacted: Mapping[str, int]
     is_complete: bool
+    data_folder: str = "data/parquet-files"
 
 
 def render_card(facts: CardFacts) -> str:
     """The card as Markdown with YAML front matter."""
-    parts = [_render_front_matter(facts), f"# {facts.title}\n", _render_summary(facts), _render_files()]
+    parts = [
+        _render_front_matter(facts),
+        f"# {facts.title}\n",
+        _render_summary(facts),
+        _render_files(facts.data_folder),
+    ]
     parts.append(_render_provenance(facts))
     parts.append("## Counts\n\n" + _render_stages(facts))
     parts.append(_render_scores(facts.scores))
@@ -44,7 +50,7 @@ def _render_front_matter(facts: CardFacts) -> str:
     size = next((name for limit, name in _SIZES if facts.kept < limit), "n>1M")
     tags = "".join(f"- {tag}\n" for tag in ("agent-traces", "sft", "synthetic", "tracemill"))
     return (
-        f"---\ntask_categories:\n- text-generation\nlanguage:\n- en\nsize_categories:\n- {size}\ntags:\n{tags}"
+        f"---\ntask_categories:\n- text-generation\nsize_categories:\n- {size}\ntags:\n{tags}"
         "configs:\n- config_name: sft\n  default: true\n  data_files: sft.jsonl\n"
         "- config_name: all\n  data_files: all.jsonl\n---\n"
     )
@@ -62,12 +68,12 @@ def _render_summary(facts: CardFacts) -> str:
     )
 
 
-def _render_files() -> str:
+def _render_files(data_folder: str) -> str:
     rows = [
         ("`sft.jsonl`", "the rows kept, as chat messages"),
         ("`all.jsonl`", "every row with digest, record, scores, statuses and reason"),
         ("`rejects.jsonl`", "lines, sessions and rows left out, each with reason and place"),
-        ("`data/parquet-files/`", "every row, as Data Designer wrote it"),
+        (f"`{data_folder}/`", "every row, as Data Designer wrote it"),
         ("`run.json`", "arguments, versions, models, prompt hashes, counts, tokens, seconds"),
     ]
     return "## Files\n\n" + _render_table(("file", "what it holds"), rows)

@@ -62,15 +62,16 @@ class RunRecord:
         )
         self.write()
 
-    def add_usage(self, usage: Mapping[str, Mapping[str, int]], cost: float) -> None:
-        """Add one session's requests, tokens and cost to those of the sessions before it."""
+    def add_usage(self, usage: Mapping[str, Mapping[str, int]], cost: float | None) -> None:
+        """Add one session's requests, tokens and cost (None where no price is known) to those before it."""
         total = {model: dict(counts) for model, counts in self.usage.items()}
         for model, counts in usage.items():
             kept = total.setdefault(model, {})
             for name, count in counts.items():
                 kept[name] = kept.get(name, 0) + count
         self.values["usage"] = total
-        self.values["cost_usd"] = round(self.values.get("cost_usd", 0.0) + cost, 6)
+        before = self.values.get("cost_usd")
+        self.values["cost_usd"] = before if cost is None else round((before or 0.0) + cost, 6)
 
     def end(self, state: State, counts: Mapping[str, Any], seconds: float) -> None:
         """Note how a session of the run ended."""

@@ -1,0 +1,1 @@
+"""A run: flags, models, preview, create, journal, resume, partitions and their merge."""

@@ -62,6 +62,8 @@ def _preview(options: Options, module: RecipeModule, terminal: Terminal) -> int:
     kept = reasons.pop("none", 0)
     lines = [("session files found", str(result.reading["files_found"]))]
     lines += [(f"lost while reading: {reason}", str(count)) for reason, count in result.reading["lost"].items()]
+    if result.reading["files_not_needed"]:
+        lines.append(("files not read: --num-records is reached", str(result.reading["files_not_needed"])))
     lines += [("traces", str(len(result.rows))), ("recommended", str(kept))]
     lines += [(f"not recommended: {reason}", str(count)) for reason, count in sorted(reasons.items())]
     lines += [("model requests", str(result.requests))]
@@ -110,4 +112,5 @@ def build_resume_command(options: Options) -> str:
     arguments = [argument for argument in sys.argv[1:] if argument != "--resume"]
     if not arguments:
         arguments = [options.recipe, "--format", options.format]
-    return "uv run recipe.py " + shlex.join([*arguments, "--resume"])
+    script = sys.argv[0] if sys.argv[0].endswith("recipe.py") else "recipe.py"
+    return f"uv run {shlex.join([script, *arguments, '--resume'])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import logging
 import shutil
@@ -20,6 +21,7 @@ from tracemill.errors import (
     RunStateError,
     StoppedError,
 )
+from tracemill.ingest.store import TraceStore
 from tracemill.plugin.context import RunContext, use_context
 from tracemill.plugin.governor import Governor
 from tracemill.report.card import render_card
@@ -35,6 +37,7 @@ from tracemill.run.output import RecipeModule
 from tracemill.run.progress import show_progress
 from tracemill.run.reading import Reading, explain_fewer, list_inputs, read_traces, reopen
 from tracemill.run.recipe import RecipeOptions
+from tracemill.run.salvage import salvage_rows
 
 logger = logging.getLogger(__name__)
 
@@ -136,7 +139,8 @@ def _run_locked(
         except (KeyboardInterrupt, Exception) as error:
             interruption = error
     stop_line, exit_code = _explain_stop(interruption, context.governor, folder)
-    finished = _finish(options, module, folder, reading, record, context, is_complete=interruption is None)
+    salvaged = _salvage(options, module, models, folder) if interruption is not None else []
+    finished = _finish(options, module, folder, reading, record, context, salvaged, is_complete=interruption is None)
     record.end(
         "complete" if interruption is None else "stopped",
         build_counts(reading.counts, finished),
@@ -156,15 +160,17 @@ def _finish(
     reading: Reading,
     record: RunRecord,
     context: RunContext,
+    salvaged: list[dict[str, Any]],
     *,
     is_complete: bool,
 ) -> FinishedRun:
     usage = {model: asdict(use) for model, use in context.governor.usage.items()}
-    record.add_usage(usage, context.governor.cost)
+    has_price = options.input_price is not None or options.output_price is not None
+    record.add_usage(usage, context.governor.cost if has_price else None)
     finished = write_dataset(
         folder,
         module.OUTPUT,
-        read_batches(folder),
+        itertools.chain(read_batches(folder), salvaged),
         reading.losses,
         reading.trace_ids,
         accepts_heuristic=options.accept_heuristic,
@@ -195,6 +201,18 @@ def _generate(
     stop = context.governor.stop
     if stop is not None and stop.kind == "disk":  # the engine goes on without a batch that it could not write
         raise StoppedError(stop.message)
+
+
+def _salvage(options: Options, module: RecipeModule, models: RunModels, folder: Path) -> list[dict[str, Any]]:
+    """Finished rows that no batch file holds yet. Offline there are none: all columns of a row come at once."""
+    if models.is_offline:
+        return []
+    configs, providers = build_model_configs(models, options)
+    store = TraceStore(folder / STORE_FOLDER)
+    config_builder = module.build_config(build_recipe_options(options, models, configs))
+    written = [str(row["trace_id"]) for row in read_batches(folder)]
+    journal, columns = folder / JOURNAL_FILE, module.OUTPUT.model_columns
+    return salvage_rows(journal, store, STORE_NAME, written, config_builder, providers, columns)
 
 
 def _has_batches(folder: Path) -> bool:

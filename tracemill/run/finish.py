@@ -72,8 +72,7 @@ def write_dataset(
         _open(folder, "rejects.jsonl") as rejects,
     ):
         for loss in losses:
-            _write_line(rejects, {"stage": "read", "reason": loss.reason, "path": loss.path, "line": loss.line,
-                                  "trace_id": None, "detail": loss.detail, "content": loss.content})  # fmt: skip
+            _write_line(rejects, _describe_loss(loss))
         for row in rows:
             if row["trace_id"] in seen:
                 raise CountError(f"trace {row['trace_id']} came out twice")
@@ -84,15 +83,11 @@ def write_dataset(
                 _write_line(sft, build_example(row[output.prompt_column], row[output.response_column]))
             else:
                 _write_line(rejects, _describe_row("recommend", reason, row))
-        reason = LOST_BY_ENGINE if is_complete else NOT_FINISHED
-        for trace_id in expected:
-            if trace_id not in seen:
-                finished.missing[reason] = finished.missing.get(reason, 0) + 1
-                _write_line(rejects, _describe_row("generate", reason, {"trace_id": trace_id}))
+        missing = [item for item in expected if item not in seen]
+        _write_missing(rejects, finished, missing, LOST_BY_ENGINE if is_complete else NOT_FINISHED)
     check_counts("generate", len(expected), finished.rows, finished.missing)
     check_counts("recommend", finished.rows, finished.kept, finished.reasons)
-    for name in ("sft.jsonl", "all.jsonl", "rejects.jsonl"):
-        (folder / f"{name}.partial").replace(folder / name)
+    _publish(folder, "sft.jsonl", "all.jsonl", "rejects.jsonl")
     return finished
 
 
@@ -174,6 +169,23 @@ def _sort_row(
 
 def _add(counts: dict[str, int], key: str) -> None:
     counts[key] = counts.get(key, 0) + 1
+
+
+def _write_missing(rejects: TextIO, finished: FinishedRun, trace_ids: Iterable[str], reason: str) -> None:
+    for trace_id in trace_ids:
+        _add(finished.missing, reason)
+        _write_line(rejects, _describe_row("generate", reason, {"trace_id": trace_id}))
+
+
+def _publish(folder: Path, *names: str) -> None:
+    """Give files that are written whole their names."""
+    for name in names:
+        (folder / f"{name}.partial").replace(folder / name)
+
+
+def _describe_loss(loss: Loss) -> dict[str, Any]:
+    return {"stage": "read", "reason": loss.reason, "path": loss.path, "line": loss.line,
+            "trace_id": None, "detail": loss.detail, "content": loss.content}  # fmt: skip
 
 
 def _describe_row(stage: str, reason: str, row: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._places: dict[str, int] = {}
+        self._columns: dict[str, set[str]] = {}
         self._end = 0
         self._output = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         self._file = path.open("rb")
@@ -51,6 +53,11 @@ class Journal:
             return None
         self._file.seek(place)
         return msgspec.json.decode(_decode(self._file.readline()).value)
+
+    def list_complete(self, columns: Iterable[str]) -> set[str]:
+        """The traces whose cells were all there when the journal was opened."""
+        wanted = set(columns)
+        return {trace_id for trace_id, there in self._columns.items() if wanted <= there}
 
     def append(self, key: str, trace_id: str, column: str, value: Any) -> None:
         """Keep a value; handed to the operating system when this returns, so that a killed process loses nothing."""
@@ -79,7 +86,9 @@ class Journal:
         for line in self._file:
             if line.endswith(b"\n"):
                 with contextlib.suppress(msgspec.MsgspecError):
-                    self._places[_decode(line).key] = self._end
+                    entry = _decode(line)
+                    self._places[entry.key] = self._end
+                    self._columns.setdefault(entry.trace_id, set()).add(entry.column)
             else:
                 self._has_half_line = True
             self._end += len(line)

@@ -9,7 +9,11 @@ def list_formats() -> str:
     """A table of the trace formats, one a line."""
     from tracemill.ingest import SOURCES
 
-    return _align([(source.name, source.title, source.default_dir or "(needs --trace-dir)") for source in SOURCES])
+    rows: list[tuple[str, ...]] = []
+    for source in SOURCES:
+        places = [place for place in (source.default_dir, *source.default_files) if place]
+        rows.append((source.name, source.title, ", ".join(places) or "(needs --trace-dir)"))
+    return _align(rows)
 
 
 def list_models() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,11 +104,12 @@ def merge_parts(folder: Path, parts: Sequence[Part], module: RecipeModule) -> Fi
     for name in ("usage", "cost_usd", "seconds", "fingerprint"):
         record.values.pop(name, None)
     for part in parts:
-        record.add_usage(part.record.usage, part.record.values.get("cost_usd", 0.0))
+        record.add_usage(part.record.usage, part.record.values.get("cost_usd"))
     record.values["parts"] = [part.folder.name for part in parts]
     seconds = sum(part.record.values.get("seconds", 0.0) for part in parts)
     record.end("complete", build_counts(reading, finished), seconds)
-    card = render_card(build_facts(module.OUTPUT.title, record, reading, finished, is_complete=True))
+    facts = build_facts(module.OUTPUT.title, record, reading, finished, is_complete=True)
+    card = render_card(replace(facts, data_folder="part-*/data/parquet-files"))
     (folder / "README.md").write_text(card, encoding="utf-8")
     return finished
 

@@ -83,7 +83,7 @@ def build_parser(recipe: str) -> argparse.ArgumentParser:
     parser = Parser(
         prog=f"recipe.py {recipe}",
         description="Turn agent traces into training data.",
-        epilog="Other commands: `recipe.py merge NAME`, `recipe.py --list-formats`.",
+        epilog="Other commands: `recipe.py merge NAME`, `recipe.py --list-formats`, `recipe.py --list-models`.",
         allow_abbrev=False,
     )
     _add_input(parser.add_argument_group("traces"))
@@ -152,8 +152,18 @@ def _add_rules(group: _Group) -> None:
 
 
 def _add_limits(group: _Group) -> None:
-    group.add_argument("--max-requests", type=_parse_positive, metavar="N", help="stop after this many model requests")
-    group.add_argument("--max-cost", type=_parse_amount, metavar="USD", help="stop at this cost; needs the prices")
+    group.add_argument(
+        "--max-requests",
+        type=_parse_positive,
+        metavar="N",
+        help="stop after this many model requests (a resumed run counts anew)",
+    )
+    group.add_argument(
+        "--max-cost",
+        type=_parse_amount,
+        metavar="USD",
+        help="stop at this cost; needs the prices (a resumed run counts anew)",
+    )
     group.add_argument("--input-price", type=_parse_price, metavar="USD", help="price of a million input tokens")
     group.add_argument("--output-price", type=_parse_price, metavar="USD", help="price of a million output tokens")
 
@@ -172,6 +182,8 @@ def _check(options: Options) -> None:
         raise ConfigError("--resume goes on with a dataset on disk; --preview has none: leave one of them out")
     if options.offline and (options.model or options.endpoint or options.provider):
         raise ConfigError("--offline calls no model: leave out --provider, --model and --endpoint")
+    if options.offline and options.keep_view:
+        raise ConfigError("--keep-view keeps what a prompt showed; --offline has no prompts: leave one of them out")
     if options.view_chars < 500:
         raise ConfigError(f"--view-chars {options.view_chars}: a view needs at least 500 characters")
     if options.dataset_name is not None and not _is_folder_name(options.dataset_name):

@@ -108,6 +108,7 @@ def _count(inventory: Inventory, intake: Mapping[str, Any]) -> dict[str, Any]:
     files = {
         "files_found": inventory.files_in,
         "files_read": intake["files_read"],
+        "files_without_traces": intake["files_without_traces"],
         "files_rejected": len(inventory.rejects),
         "files_not_selected": inventory.files_left_out,
         "files_not_needed": inventory.files_in
@@ -119,7 +120,8 @@ def _count(inventory: Inventory, intake: Mapping[str, Any]) -> dict[str, Any]:
         name: intake[name]
         for name in ("traces_found", "traces_kept", "repeated", "no_messages", "not_selected", "over_limit")
     }
-    return {**files, "lines_read": intake["lines_read"], **traces, "lost": dict(sorted(lost.items())),
+    return {**files, "lines_read": intake["lines_read"],
+            "lines_with_losses": intake["lines_with_losses"], **traces, "lost": dict(sorted(lost.items())),
             "notes": dict(sorted(intake["notes"].items())),
             "redacted": dict(sorted(intake["redacted"].items()))}  # fmt: skip
 

@@ -7,7 +7,9 @@ disk) is not there, and says so when it is asked for. The number of records is D
 from __future__ import annotations
 
 import atexit
+import logging
 import shutil
+import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -23,6 +25,8 @@ from tracemill.run.recipe import RecipeOptions
 
 if TYPE_CHECKING:
     from data_designer.config.config_builder import DataDesignerConfigBuilder
+
+logger = logging.getLogger(__name__)
 
 #: Flags that have no effect under Data Designer's command line.
 _ELSEWHERE = (
@@ -42,7 +46,9 @@ def build_from_script(
     """
     options = parse_options(recipe, arguments)
     _refuse_flags(recipe, arguments)
-    models = choose_models(options)
+    models = choose_models(replace(options, preview=sys.argv[1:2] == ["preview"]))
+    if models.notice:
+        logger.warning(models.notice)
     folder = Path(tempfile.mkdtemp(prefix="tracemill-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     inventory = list_inputs(options)
