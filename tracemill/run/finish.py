@@ -63,8 +63,7 @@ def write_dataset(
     Raises:
         CountError: a row came twice, or rows do not add up. OSError: a file cannot be written.
     """
-    finished = FinishedRun()
-    expected = dict.fromkeys(expected_ids)
+    finished, expected = FinishedRun(), dict.fromkeys(expected_ids)
     seen: set[str] = set()
     with (
         _open(folder, "sft.jsonl") as sft,
