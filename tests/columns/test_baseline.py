@@ -48,13 +48,17 @@ NEVER = (
     ("example_hermes_session.jsonl", "20260618_102031_bb7d6b", "answerless: the last request is open"),
     ("incremental-subagents/turn-1.jsonl", "e9fb405b-169f-40eb-9396-7e75076f045d", "answerless: ends in a search"),
     ("agent-a485154.jsonl", "e9fb405b-169f-40eb-9396-7e75076f045d:a485154", "answerless: announces the specification"),
+    ("agent-acompact-946d2b.jsonl", "ae4a77f8-aedd-4bc1-888f-c94edc91af04:acompact-946d2b", "trivial: a compaction"),
+    ("agent-sessions/large.jsonl", "ses_stage0_large", "trivial: Start, Ok"),
     ("nemo_relay_atif_v1.7_real_redacted.json", "real-nemo-relay-session-redacted", "answerless: redacted"),
 )
 
 # Looked at by eye: a clear task, work that was checked, an answer to it.
-GOOD = (
+GOOD = (("agent-aac57f5.jsonl", "ae4a77f8-aedd-4bc1-888f-c94edc91af04:aac57f5"),)
+
+# Looked at by eye: good work whose answer only reports it.
+REPORTS = (
     ("rollout-teich-example_codex_session.jsonl", "019e1fee-81dd-7201-9fa9-8896944f0911"),
-    ("agent-aac57f5.jsonl", "ae4a77f8-aedd-4bc1-888f-c94edc91af04:aac57f5"),
     ("fe5e1c67-53e7-4862-81ae-d0e013e3270b.jsonl", "fe5e1c67-53e7-4862-81ae-d0e013e3270b:60dade70"),
 )
 
@@ -130,6 +134,45 @@ def test_a_fault_costs_the_score(trace: Trace, dimension: str, highest: int) -> 
 
 
 @pytest.mark.parametrize(
+    ("answer", "is_report"),
+    [
+        ("Fixed. The sum in `src/price.py` is rounded once, which makes the totals match the invoices again.", True),
+        ("## Summary\n\nBuilt a new rounding in `src/price.py` so that totals match the invoices.", True),
+        ("The bug is in `src/price.py`. I added a test of the totals, and it now matches the invoices.", True),
+        ("The rounding bug in `src/price.py` is gone. All 22 tests pass, and the totals match the invoices now.", True),
+        ("The rounding was wrong in `src/price.py`, and the totals did not match. Dev server is running here.", True),
+        ("Fixed-point totals in `src/price.py` round every line, so that totals miss the invoices by cents.", False),
+        ("Generated code is not rounded: `src/price.py` rounds each line, so the totals differ from invoices.", False),
+        ("I found that `src/price.py` rounds every line. To match the invoices, round the sum just once.", False),
+    ],
+    ids=["fixed", "built", "added", "all-pass", "server", "adjective", "participle", "finding"],
+)  # fmt: skip
+def test_a_report_of_work_costs_a_point(answer: str, is_report: bool) -> None:
+    _, _, scores, _ = judge(make_trace(*LOOK, *EDIT, *PASSED, answer=answer))
+    assert ("eports work" in scores["response_quality"]["reasoning"]) == is_report, scores["response_quality"]
+
+
+def test_a_trace_without_words_has_an_empty_record() -> None:
+    _, record, _, _ = judge(Trace("t", "codex", "/s", "t", ()))
+    assert (record["instruction"], record["response"]) == ("", "")
+
+
+def test_actions_count_edits_as_the_notes_do_and_end_at_a_word() -> None:
+    patch = "*** Begin Patch\\n*** Update File: a.py\\n@@\\n+x\\n*** Update File: b.py\\n@@\\n+y\\n*** End Patch"
+    words = "word " * 40
+    digest, _, scores, _ = judge(
+        make_trace(
+            *do(1, "apply_patch", f'{{"input": "{patch}"}}', "ok"),
+            *do(2, "Bash", f'{{"command": "run {words}"}}', "done"),
+        )
+    )
+    assert digest["notable_actions"][0] == "Edited `a.py`, `b.py` (edits: 1)."
+    assert digest["notable_actions"][1].endswith("word …`.")
+    assert "1 edits" in digest["quality_notes"]
+    assert "a command succeeded after the last edit" in scores["training_utility"]["reasoning"]
+
+
+@pytest.mark.parametrize(
     "trace",
     [Trace("t", "codex", "/s", "t", ()), make_trace(goal="", answer=""), make_trace(*LOOK, *EDIT, *PASSED)],
     ids=["empty", "silent", "good"],
@@ -145,7 +188,12 @@ def test_rows_are_valid_under_the_schemas(trace: Trace) -> None:
 @pytest.mark.parametrize(
     ("requests", "instruction"),
     [
-        (["Hi Claude, could you please add a flag?"], "Add a flag?"),
+        (["Hi Claude, could you please add a flag?"], "Add a flag."),
+        (
+            ["Can you help me understand how decorators work? Be brief."],
+            "Help me understand how decorators work. Be brief.",
+        ),
+        (["please, why does app.py fail?"], "Why does app.py fail?"),
         (["hey, thanks. please fix app.py"], "Fix app.py"),
         (["Add tests.", "also update the docs in README.md"], "Add tests.\n\nAlso update the docs in README.md"),
         (["Sort it. As in our previous session, keep names. Use `sort`."], "Sort it. Use `sort`."),
@@ -153,7 +201,7 @@ def test_rows_are_valid_under_the_schemas(trace: Trace) -> None:
         (["You drive a terminal.\n\nTask Description:\nCreate a.txt\n\nCurrent terminal state:\n$"], "Create a.txt"),
         ([""], ""),
     ],
-    ids=["opener", "openers", "later", "session", "block", "protocol", "empty"],
+    ids=["opener", "help", "question", "openers", "later", "session", "block", "protocol", "empty"],
 )
 def test_instruction_is_the_request_alone(requests: list[str], instruction: str) -> None:
     assert make_instruction(requests) == instruction
@@ -166,8 +214,15 @@ def test_instruction_is_the_request_alone(requests: list[str], instruction: str)
         ("It prints:\n```\n1\n2\n3\n4\n5\n```\nand stops.", "It prints:\n\nand stops."),
         ("I now have all the facts. Let me compile them. The port is 80.", "The port is 80."),
         ("Done ✅ with it.\n2026-01-01 10:00:00 started\n## Next:", "Done with it."),
+        (
+            "## A\nText.\n### Example block\n\n```\n1\n2\n3\n4\n```\n\n### Note\n\nIt stays.",
+            "## A\nText.\n\n### Note\n\nIt stays.",
+        ),
+        ("One.\n\nUse this:\n```\n1\n2\n3\n4\n```\nThen two.", "One.\n\nThen two."),
+        ("It is in `a.py`. Use this:\n```\n1\n2\n3\n4\n```\nThen two.", "It is in `a.py`.\n\nThen two."),
+        ("## A\n### B\nOne:\n- two\n```\n# x\n```", "## A\n### B\nOne:\n- two\n```\n# x\n```"),
     ],
-    ids=["offer", "block", "narration", "log"],
+    ids=["offer", "block", "narration", "log", "heading", "lead-in", "sentence", "nested"],
 )
 def test_response_is_the_answer_cleaned(answer: str, response: str) -> None:
     assert make_response(answer) == response
@@ -222,6 +277,17 @@ def test_good_corpus_traces_are_recommended(file: str, trace_id: str) -> None:
     for trace in chosen:
         _, _, scores, is_recommended = judge(trace)
         assert is_recommended, scores
+
+
+@pytest.mark.corpus
+@pytest.mark.parametrize(("file", "trace_id"), REPORTS, ids=[trace_id for _, trace_id in REPORTS])
+def test_reports_of_work_are_not_recommended(file: str, trace_id: str) -> None:
+    chosen = [trace for path, trace in require_corpus() if path.endswith(file) and trace.trace_id.startswith(trace_id)]
+    assert chosen, f"{trace_id} is not in the corpus"
+    for trace in chosen:
+        _, _, scores, is_recommended = judge(trace)
+        assert not is_recommended
+        assert "eports work" in scores["response_quality"]["reasoning"]
 
 
 @pytest.mark.corpus

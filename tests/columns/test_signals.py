@@ -56,7 +56,9 @@ def test_counts_of_a_good_trace() -> None:
         ((human("Go"), *LISTED, Message("user", "[Request interrupted by user]", "injected")), "is_interrupted", True),
         ((say("Done."),), "has_goal", False),
         ((human("hi"), say("Hello! How can I help?")), "is_trivial", True),
-        ((human("hi"), *LISTED, say("Hello!")), "is_trivial", False),
+        ((human("hi"), *LISTED, say("The folder holds a.py.")), "is_trivial", False),
+        ((human("Start"), *LISTED, say("Ok")), "is_trivial", True),
+        ((human("Your task is to create a detailed summary of this conversation"),), "is_harness_request", True),
         ((human("Go"), say("I'm sorry, I can't help with that.")), "is_refusal", True),
         ((human("Go"), say("API Error: 529 overloaded")), "is_error_end", True),
         ((human("Go"), say("I couldn’t fix the import.")), "gives_up", True),
@@ -70,8 +72,8 @@ def test_counts_of_a_good_trace() -> None:
     ],
     ids=[
         "untested-edit", "last-tests", "no-tests", "call-last", "open", "thanks", "interrupted", "no-goal", "greeting",
-        "worked", "refusal", "api-error", "gives-up", "announces", "offer", "asks", "loop", "failures", "no-calls",
-        "long",
+        "worked", "start", "compaction", "refusal", "api-error", "gives-up", "announces", "offer", "asks", "loop",
+        "failures", "no-calls", "long",
     ],
 )  # fmt: skip
 def test_signal(messages: tuple[Message, ...], name: str, value: object) -> None:

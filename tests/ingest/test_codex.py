@@ -258,7 +258,7 @@ def test_the_example_files_read_without_a_surprise() -> None:
         head = SOURCE.read_head(path)
         assert head is not None
         assert head.root_session_id == found[0].root_session_id
-    assert len(traces) == 7
+    assert len(traces) == 8
     assert sum(trace.is_sidechain for trace in traces) == 1
     assert sum("is_interrupted" in trace.source_meta for trace in traces) == 1
     assert sum(trace.is_partial for trace in traces) == 1

@@ -47,7 +47,7 @@ def run_designer(place: Path, command: str, *words: object) -> tuple[int, str]:
 
 
 def test_rows_are_those_of_the_front_door(tmp_path: Path) -> None:
-    flags = ["--format", "codex", "--trace-dir", EXAMPLES, "--offline", "--keep-view", "--min-score", 2]
+    flags = ["--format", "codex", "--trace-dir", EXAMPLES, "--offline", "--min-score", 2]
     code, said = run_designer(tmp_path, "create", "-n", 12, "--dataset-name", "there", "--", *flags)
     assert (code, "only 7 traces: " in said) == (0, True), said
     rows = [row for path in sorted((tmp_path / "cwd/artifacts/there/parquet-files").iterdir())

@@ -82,8 +82,8 @@ def test_a_killed_run_gives_the_rows_of_an_undisturbed_one(server: ServerHandle,
 
 
 def find_command(result: Result) -> list[str]:
-    """The words after ``uv run recipe.py`` in the line that tells how to go on."""
-    line = next(line for line in result.err.splitlines() if "uv run recipe.py" in line)
+    """The words after ``uv run …recipe.py`` in the line that tells how to go on."""
+    line = next(line for line in result.err.splitlines() if line.lstrip().startswith("uv run ") and "recipe.py" in line)
     return shlex.split(line)[3:]
 
 

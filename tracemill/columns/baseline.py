@@ -77,12 +77,13 @@ def build_record(trace: Trace, digest: Mapping[str, Any]) -> dict[str, Any]:
     """The record of a trace under the fields of ``sft_record``.
 
     ``instruction``: the first request and up to two short later ones. ``response``: the final answer. ``difficulty``:
-    hard from 25 calls or 5 edited files, medium from 6 calls or 2 edited files, else easy.
+    hard from 25 calls or 5 edited files, medium from 6 calls or 2 edited files, else easy. Both texts are empty where
+    the trace has none.
     """
     calls = read_calls(trace)
     signals = compute_signals(trace, calls)
-    instruction = make_instruction(list_requests(trace)) or str(digest["user_goal"])
-    response = make_response(find_answer(trace).text) or "No answer was reached."
+    instruction = make_instruction(list_requests(trace)) or make_instruction([trace.goal])
+    response = make_response(find_answer(trace).text)
     files = len(signals.edited_paths)
     difficulty = (
         "hard" if signals.calls >= 25 or files >= 5 else "medium" if signals.calls >= 6 or files >= 2 else "easy"
@@ -128,30 +129,26 @@ def _list_actions(calls: Sequence[Call]) -> list[str]:
 
 
 def _name_edits(calls: Sequence[Call]) -> Iterator[str]:
-    edited = Counter(
-        PurePosixPath(path).name
-        for call in calls
-        if call.kind == "edit" and call.result.status in ("ok", "none")
-        for path in call.paths
-    )
+    edits = [call for call in calls if call.kind == "edit" and call.result.status in ("ok", "none")]
+    edited = Counter(PurePosixPath(path).name for call in edits for path in call.paths)
     if edited:
         names = ", ".join(f"`{name}`" for name, _ in edited.most_common(4))
         more = f" and {len(edited) - 4} more" if len(edited) > 4 else ""
-        yield f"Edited {names}{more} (edits: {sum(edited.values())})."
+        yield f"Edited {names}{more} (edits: {len(edits)})."
 
 
 def _name_tests(calls: Sequence[Call]) -> Iterator[str]:
     runs = [call for call in calls if call.tests]
     if runs:
         failed = sum(1 for call in runs if call.tests == "failed")
-        last = f"the last run {runs[-1].tests}: `{runs[-1].subject[:80]}`"
+        last = f"the last run {runs[-1].tests}: `{_cut_words(runs[-1].subject, 80)}`"
         yield f"Ran tests (runs: {len(runs)}, failed: {failed}); {last}."
 
 
 def _name_failures(calls: Sequence[Call]) -> Iterator[str]:
     failed = [call for call in calls if call.result.status == "error" and not call.tests]
     if failed:
-        message = " ".join(failed[0].result.head[:100].split())
+        message = _cut_words(" ".join(failed[0].result.head[:400].split()), 100)
         yield f"Met failed calls ({len(failed)}), the first of `{failed[0].name}`: {message}"
 
 
@@ -163,9 +160,17 @@ def _name_others(calls: Sequence[Call]) -> Iterator[str]:
     for kind, verb in wording.items():
         chosen = [call for call in calls if call.kind == kind and call.result.status != "error"]
         if chosen:
-            subjects = dict.fromkeys((call.subject or call.name)[:70] for call in chosen)
+            subjects = dict.fromkeys(_cut_words(call.subject or call.name, 70) for call in chosen)
             shown = ", ".join(f"`{subject}`" for subject in list(subjects)[:2])
             yield f"{verb} {shown}" + (f" and {len(chosen) - 2} more." if len(chosen) > 2 else ".")
+
+
+def _cut_words(text: str, chars: int) -> str:
+    """The head of a text, ended at a word with ``…`` where something is left out."""
+    if len(text) <= chars:
+        return text
+    head, space, _ = text[: chars + 1].rpartition(" ")
+    return (head.rstrip() if space else text[:chars]) + " …"
 
 
 def _describe_outcome(answer: str, signals: Signals) -> str:

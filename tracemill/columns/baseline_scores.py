@@ -49,6 +49,27 @@ _CLAIMS_SUCCESS = re.compile(
     r"\b(?:tests? (?:are |now |all )*pass(?:es|ed|ing)?|fixed|works|working|successfully|complete)\b",
     re.IGNORECASE,
 )
+_DID = (
+    r"(?:add|creat|fix|updat|implement|chang|remov|refactor|renam|replac|mov|delet|install|configur|clean|edit|patch"
+    r"|modif|complet|finish|verifi|test|migrat|deploy|commit|push|generat|scaffold|build|convert|adjust|rework|extend"
+    r"|restor|resolv|correct|merg|copi|copy|start|execut|introduc|appli|extract|enabl|disabl|wir|bump)(?:e?d|t?ed)"
+)
+_DONE = rf"(?:{_DID}|built|wrote|made|ran|set up|rewrote)"
+# a report of work done, at the start of a response or in any sentence of it
+_REPORT_START = re.compile(
+    rf"(?:\s*#[^\n]*\n)*[\s*_>-]*(?:{_DID}|Built|Wrote|Rewrote|Made|Ran|Done|All\b[^.\n]{{0,80}}\bpass(?:es|ed|ing)?)"
+    r"(?![\w-])(?!(?:\s+\w+){1,2}\s+(?:is|are|lives?|gets?|has|have)\b)",  # not "Generated code is …"
+    re.IGNORECASE,
+)
+_REPORT = re.compile(
+    rf"\b(?:I|We) (?:(?:also|then|now|just|successfully|have|first|only) ){{0,3}}{_DONE}\b"
+    r"|\b(?:I|We)['’]ve (?!(?:found|seen|noticed|read|looked|got)\b)"
+    r"|\ball (?:the |of the )?(?:\d+ )?tests? (?:are )?(?:now )?pass(?:ed|ing)?\b"
+    r"|\b(?:has|have) been (?:\w+ly )?(?:created|implemented|completed)\b"
+    r"|\bsuccessfully \w+(?:ed|ilt|an)\b|\b(?:\w+ed|ran|built|runs?|is running) successfully\b"
+    r"|\bserver is (?:now )?(?:running|up|live)\b",
+    re.IGNORECASE,
+)
 _SESSION_WORDS = re.compile(
     r"\b(?:transcript|trajectory|rollout|chat session|this (?:session|conversation|chat))\b", re.I
 )
@@ -77,6 +98,7 @@ def list_faults(signals: Signals) -> list[str]:
     faults = (
         (not signals.has_goal, "no goal"),
         (signals.is_trivial, "trivial"),
+        (signals.is_harness_request, "a harness asked for a summary of the conversation"),
         (signals.is_interrupted, "interrupted by the user"),
         (signals.is_request_open, "a later request has no answer"),
         (not signals.ended_with_answer, "no final answer"),
@@ -152,7 +174,8 @@ def _score_standalone(instruction: str, signals: Signals) -> Score:
 def _score_response(instruction: str, response: str, signals: Signals) -> Score:
     """4, less: 4 for no final answer, a refusal or an error; 3 for under 8 words (1 for under 16); 1 where cleaning
     left less than 40 % of the answer; 2 for a question back or an announcement; 1 where it shares less than 8 % of the
-    instruction's content words; 2 for raw JSON."""
+    instruction's content words; 2 for raw JSON; 1 where it reports work done ("I added", "Fixed.", "All tests pass",
+    "Dev server is running") in place of explaining: a model would learn to claim work that it did not do."""
     words = count_words(response)
     asked, said = _list_words(instruction), _list_words(response)
     overlap = len(asked & said) / len(asked) if asked else 0.0
@@ -164,6 +187,7 @@ def _score_response(instruction: str, response: str, signals: Signals) -> Score:
         (2 if signals.asks_back or signals.announces_work else 0, "ends in a question or an announcement"),
         (1 if overlap < 0.08 else 0, f"shares {overlap:.0%} of the instruction's words"),
         (2 if response.lstrip().startswith(("{", "[{")) else 0, "is raw JSON"),
+        (1 if _reports_work(response) else 0, "reports work done in place of explaining"),
     )
     return _deduct(deductions, f"{words} words, shares {overlap:.0%} of the instruction's words")
 
@@ -194,11 +218,19 @@ def _score_utility(signals: Signals, training_value: str) -> Score:
         return _grade(1 if signals.calls and signals.has_goal else 0, f"{', '.join(faults)}; {facts}")
     is_tested = bool(signals.edits) and signals.runs_after_last_edit > 0
     is_study = not signals.edits and signals.calls - signals.failed_calls >= 2
-    is_checked = is_tested or is_study or signals.success is True
-    score = 2 + (training_value == "high") + is_checked
-    return _grade(
-        score, f"{facts}, {'checked' if is_checked else 'not checked by a test'}, training value {training_value}"
+    checks = (
+        (signals.success is True, "the outcome is a success"),
+        (is_tested and signals.last_tests == "passed", "the last tests passed"),
+        (is_tested, "a command succeeded after the last edit"),
+        (is_study, f"nothing edited and {signals.calls - signals.failed_calls} calls succeeded"),
     )
+    check = next((name for is_true, name in checks if is_true), "")
+    score = 2 + (training_value == "high") + bool(check)
+    return _grade(score, f"{facts}, {check or 'no check of the work'}, training value {training_value}")
+
+
+def _reports_work(response: str) -> bool:
+    return bool(_REPORT_START.match(response) or _REPORT.search(response))
 
 
 def _list_words(text: str) -> set[str]:

@@ -19,11 +19,17 @@ _OPENER = re.compile(
 )
 _MENTION = re.compile(r"^(?:@\"[^\"\n]{1,80}\"|@[\w-]+ \(agent\))\s*")  # @"solution-architect (agent)" do this
 _ASKING = re.compile(
-    r"^(?:(?:can|could|would|will) (?:you|u)(?: please| kindly)?(?: help me(?: to)?| also)?"
-    r"|(?:please|pls)(?: help me(?: to)?)?|(?:i(?:'d| would) like you to|i want you to|i need you to"
-    r"|help me(?: to)?))[,:]?\s+",
+    r"^(?:(?:can|could|would|will) (?:you|u)(?: please| kindly)?(?: also)?|(?:please|pls)"
+    r"|(?:i(?:'d| would) like you to|i want you to|i need you to))[,:]?\s+",
     re.IGNORECASE,
 )
+# without its "can you" the first sentence is a request, unless it goes on as a question
+_ASKED = re.compile(r"^((?:[^.!?\n]|[.!?](?!\s|$))*)\?(?=\s|$)")
+_QUESTION_WORD = re.compile(
+    r"(?:what|why|how|when|where|who|which|whose|is|are|was|were|does|do|did|can|could|should|would|will|has|have)\b",
+    re.IGNORECASE,
+)
+_CUT = "\x00"  # stands for a block or a log line that was left out
 _ABOUT_TRACES = re.compile(
     r"\b(?:this|the|our|your|my|previous|last|above|current|earlier|prior) (?:agent )?(?:session|conversation|chat"
     r"|transcript|trace|trajectory|rollout|context window)s?\b",
@@ -51,6 +57,8 @@ _NARRATION = re.compile(
 _EMOJI = re.compile("[\U0001f300-\U0001faff\u2600-\u27bf\u2b50\ufe0f\u200d]+ ?")
 # terminal agents wrap the task in their protocol: the task stands between these two lines
 _TASK_MARK = re.compile(r"^Task Description:\s*\n(.*?)(?=^Current [Tt]erminal [Ss]tate:|\Z)", re.MULTILINE | re.DOTALL)
+_HEADING = re.compile(r"\s{0,3}(#{1,6}) ")
+_CUT_ANNOUNCEMENT = re.compile(r"(?:(?<=[.!?])\s+|^)(?:(?![.!?]\s).)*:[*_ ]*$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])(?:[\"')*_`]*)\s+|\n{2,}|\n(?=[-*•#\d])")
 
 
@@ -93,12 +101,11 @@ def make_instruction(requests: Iterable[str]) -> str:
 
 def make_response(answer: str) -> str:
     """The answer as prose of at most about 220 words: long code, logs, tables, offers and exclamations left out."""
-    text = _drop_blocks(answer[:_SCAN_CHARS])
+    text = _drop_blocks(answer[:_SCAN_CHARS].replace(_CUT, ""))
     text = _EMOJI.sub("", _TAG.sub("", text))
-    lines = [line.rstrip() for line in text.splitlines() if not _LOG_LINE.match(line)]
-    text = re.sub(
-        r"\n{3,}", "\n\n", "\n".join(line for line in lines if not re.fullmatch(r"\s*(?:-{3,}|\*{3,}|={3,})", line))
-    )
+    lines = [_CUT if _LOG_LINE.match(line) else line.rstrip() for line in text.splitlines()]
+    lines = [line for line in lines if not re.fullmatch(r"\s*(?:-{3,}|\*{3,}|={3,})", line)]
+    text = re.sub(r"\n{3,}", "\n\n", "\n".join(_drop_unled(lines)))
     text = _NARRATION.sub("", _EXCLAIMED.sub("", _OFFER.sub("", text).strip()))
     return _drop_dangling_heading(cut_sentences(text.strip(), RESPONSE_WORDS))
 
@@ -107,11 +114,15 @@ def _clean_request(request: str) -> str:
     text = request[:_SCAN_CHARS].strip()
     if found := _TASK_MARK.search(text):
         text = found.group(1).strip()
-    text = _TAG.sub(" ", _drop_blocks(text))
+    text = _TAG.sub(" ", _drop_blocks(text).replace(_CUT, ""))
     lines = [line.rstrip() for line in text.splitlines() if not _LOG_LINE.match(line)]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
     for pattern in (_MENTION, _OPENER, _ASKING):
-        text = pattern.sub("", text).strip()
+        bare = pattern.sub("", text).strip()
+        is_asked = bare != text or bare.lower().startswith("help me ")
+        if pattern is _ASKING and is_asked and not _QUESTION_WORD.match(bare):
+            bare = _ASKED.sub(r"\1.", bare)
+        text = bare
     if _ABOUT_TRACES.search(text):
         text = " ".join(part for part in split_sentences(text) if not _ABOUT_TRACES.search(part))
     first, space, _ = text.partition(" ")  # a first word such as `billing_days()` is a name: it stays as it is
@@ -119,12 +130,46 @@ def _clean_request(request: str) -> str:
 
 
 def _drop_blocks(text: str) -> str:
-    """Fenced blocks longer than three lines left out; the fences of short ones kept."""
+    """Fenced blocks longer than three lines left out for ``_CUT``; the fences of short ones kept."""
 
     def decide(match: re.Match[str]) -> str:
-        return match.group() if match.group(2).count("\n") <= _KEPT_BLOCK_LINES else "\n"
+        return match.group() if match.group(2).count("\n") <= _KEPT_BLOCK_LINES else f"{_CUT}\n"
 
     return _FENCE.sub(decide, text)
+
+
+def _drop_unled(lines: list[str]) -> list[str]:
+    """Lines without ``_CUT``, and without the headings and announcing lines that have lost what they announced."""
+    kept: list[str] = []  # from the last line up: what follows a line is known when the line is reached
+    after, is_cut, is_fenced = "", False, False
+    for line in reversed(lines):
+        if line.lstrip().startswith(("```", "~~~")):
+            is_fenced = not is_fenced
+        if line == _CUT:
+            is_cut = True
+            kept.append("")
+            continue
+        if not line.strip() or is_fenced:
+            kept.append(line)
+            after = line if line.strip() else after
+            continue
+        if _is_left_over(line, after, is_cut):
+            line = _CUT_ANNOUNCEMENT.sub("", line) if not _HEADING.match(line) else ""
+            if not line:
+                continue
+        kept.append(line)
+        after, is_cut = line, False
+    return kept[::-1]
+
+
+def _is_left_over(line: str, after: str, is_cut: bool) -> bool:
+    next_heading = _HEADING.match(after)
+    if heading := _HEADING.match(line):
+        return not after or bool(next_heading and len(next_heading[1]) <= len(heading[1]))
+    if not line.rstrip("*_ ").endswith(":"):
+        return False
+    goes_on = after.lstrip()[:1].islower()  # "It prints: … and stops."
+    return not after or (is_cut and not goes_on)
 
 
 def _drop_dangling_heading(text: str) -> str:

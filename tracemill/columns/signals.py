@@ -41,9 +41,16 @@ _GREETING = re.compile(
     r"|quit)\b[\w ,!.?']{0,20}$",
     re.IGNORECASE,
 )
+# what a harness asks of the model when its context is full
+_HARNESS_REQUEST = re.compile(
+    r"\s*(?:Your task is to create a detailed summary of (?:the|this|our) (?:conversation|session)"
+    r"|You are performing a context checkpoint compaction|You are about to hand off your work to another AI)",
+    re.IGNORECASE,
+)
 _MAX_LATER_REQUESTS = 2
 _TRIVIAL_GOAL_WORDS = 5
 _TRIVIAL_ANSWER_WORDS = 30
+_EMPTY_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,8 @@ class Signals:
     ``runs_after_last_edit``: commands and tests that succeeded after the last edit. ``is_last_request_long``: the last
     thing that a person asked is too long or too short to be added to an instruction (``list_requests`` leaves it out).
     ``repeated_call_share``: calls that repeat an earlier one word for word. ``longest_failure_run``: most failed calls
-    in a row. ``is_trivial``: no tool call, and a greeting or a few words on either side.
+    in a row. ``is_trivial``: no tool call, and a greeting or a few words on either side; or one or
+    two words on both sides. ``is_harness_request``: the goal is a harness's request for a summary of the conversation.
     """
 
     ended_with_answer: bool
@@ -64,6 +72,7 @@ class Signals:
     is_request_open: bool
     has_goal: bool
     is_trivial: bool
+    is_harness_request: bool
     is_refusal: bool
     is_error_end: bool
     gives_up: bool
@@ -103,9 +112,8 @@ class Signals:
 def compute_signals(trace: Trace, calls: Sequence[Call] | None = None) -> Signals:
     """The signals of a trace. ``calls``: ``read_calls(trace)`` where the caller has them already."""
     calls = read_calls(trace) if calls is None else calls
-    answer = find_answer(trace)
+    answer, goal = find_answer(trace), trace.goal
     text = answer.text.replace("’", "'")
-    goal = trace.goal
     failed = [call.result.status == "error" for call in calls]
     edits = [call for call in calls if call.kind == "edit" and call.result.status in ("ok", "none")]
     last_edit = edits[-1].number if edits else 0
@@ -117,6 +125,7 @@ def compute_signals(trace: Trace, calls: Sequence[Call] | None = None) -> Signal
         is_request_open=answer.is_request_open,
         has_goal=bool(goal),
         is_trivial=_is_trivial(goal, text, len(calls)),
+        is_harness_request=bool(_HARNESS_REQUEST.match(goal)),
         is_refusal=bool(_REFUSAL.match(text)),
         is_error_end=bool(_ERROR_END.match(text)),
         gives_up=bool(_GIVES_UP.search(text[:600])),
@@ -174,8 +183,8 @@ def _is_plain_request(text: str) -> bool:
 
 
 def _is_trivial(goal: str, answer: str, calls: int) -> bool:
-    if calls:
-        return False
     goal_words, answer_words = len(goal[:2_000].split()), len(answer[:2_000].split())
+    if calls:
+        return 0 < goal_words <= _EMPTY_WORDS and 0 < answer_words <= _EMPTY_WORDS
     is_short = goal_words <= _TRIVIAL_GOAL_WORDS or answer_words <= _TRIVIAL_ANSWER_WORDS
     return is_short or bool(_GREETING.match(goal[:200]))

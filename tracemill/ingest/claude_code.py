@@ -24,10 +24,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.claude_code_fields import ROW_FIELDS
 from tracemill.ingest.claude_code_messages import ClaudeConversation
 from tracemill.ingest.claude_code_rows import BookRow, ClaudeFile, ClaudeRow, load_rows, read_words
 from tracemill.ingest.claude_code_tree import ConversationKey, find_abandoned, group_rows, place_books
@@ -36,7 +37,7 @@ from tracemill.ingest.lines import Row, read_document, read_head_rows, read_rows
 from tracemill.ingest.model_turn import is_interrupted
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.time_span import TimeSpan
-from tracemill.ingest.transcript import finish_traces, sum_tokens
+from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 _NO_SESSIONS = frozenset({"history.jsonl"})
@@ -53,26 +54,27 @@ def read_head(path: Path) -> Head | None:
     rows = list(read_head_rows(path))
     head = _find_head(rows, path.stem)
     if not rows or (head is not None and not head[1]):
-        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions()), path.stem) or head
+        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions(), ROW_FIELDS), path.stem) or head
     return None if head is None else head[0]
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The conversations of one file, in order of first appearance: main sessions and sidechains."""
-    file = load_rows(read_rows(path, log, options), log, path.stem)
+    file = load_rows(read_rows(path, log, options, ROW_FIELDS), log, path.stem)
     groups = group_rows(file)
     books = place_books(file, groups)
     projects = _read_index(path.parent / _INDEX_NAME)
-    traces: list[Trace] = []
+    spoken: list[tuple[ConversationKey, tuple[Message, ...]]] = []
     for key, rows in groups.items():
         messages = _read_messages(file, key, rows, log)
         if any(message.role != "system" for message in messages):
-            trace = _make_trace(file, key, rows, books.get(key, []), messages)
-            traces.append(replace(trace, source_path=str(path), project_path=projects.get(key[0], trace.cwd)))
+            spoken.append((key, messages))
     losses = log.count_losses()
-    if not traces:
+    if not spoken:
         log.drop(_name_emptiness(file, log, losses))
-    yield from finish_traces([replace(trace, is_partial="cut_line" in losses) for trace in traces], log)
+    for place, (key, messages) in enumerate(spoken):
+        trace_place = _Place(str(path), projects.get(key[0]), losses if place == 0 else {}, "cut_line" in losses)
+        yield _make_trace(file, key, groups[key], books.get(key, []), messages, trace_place)
 
 
 def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
@@ -84,7 +86,7 @@ def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
         words = read_words(row)
         if words is not None:
             named = words.session_id or named
-            if spoken is None and words.says_something and "lost" not in words.facts:
+            if spoken is None and words.says_something and words.lost is None:
                 spoken = words
             if spoken is not None and named:
                 return Head(named, spoken.timestamp), True
@@ -108,24 +110,40 @@ def _read_messages(file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow]
     return conversation.build()
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """What a trace's file says about it."""
+
+    path: str
+    project: str | None
+    losses: dict[str, int]
+    is_partial: bool
+
+
 def _make_trace(
-    file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow], books: list[BookRow], messages: tuple[Message, ...]
+    file: ClaudeFile,
+    key: ConversationKey,
+    rows: list[ClaudeRow],
+    books: list[BookRow],
+    messages: tuple[Message, ...],
+    place: _Place,
 ) -> Trace:
     session_id, agent_id = key
     span = TimeSpan()
-    for row in (*rows, *books):
-        span.add(row.timestamp)
+    span.add_all([row.timestamp for row in (*rows, *books) if row.timestamp is not None])
     models = [message.model for message in messages if message.model]
+    cwd = _find_fact(rows, "cwd")
     return Trace(
         trace_id=session_id if agent_id is None else f"{session_id}:{agent_id}",
         source_kind=SOURCE.name,
-        source_path="",
+        source_path=place.path,
         root_session_id=session_id,
         messages=messages,
         agent_id=agent_id,
         is_sidechain=agent_id is not None,
         parent_trace_id=None if agent_id is None else session_id,
-        cwd=_find_fact(rows, "cwd"),
+        cwd=cwd,
+        project_path=cwd if place.project is None else place.project,
         git_branch=_find_fact(rows, "gitBranch"),
         started_at=span.started_at,
         ended_at=span.ended_at,
@@ -134,13 +152,15 @@ def _make_trace(
         tools=file.tools.get(key, ()),
         input_tokens=sum_tokens(messages, "input_tokens"),
         output_tokens=sum_tokens(messages, "output_tokens"),
+        is_partial=place.is_partial,
+        dropped=place.losses,
     )
 
 
 def _describe(
     file: ClaudeFile, rows: list[ClaudeRow], books: list[BookRow], messages: tuple[Message, ...]
 ) -> dict[str, Any]:
-    versions = dict.fromkeys(version for row in rows if isinstance(version := row.facts.get("version"), str))
+    versions = dict.fromkeys(version for row in rows if (version := row.get_fact("version")))
     kinds = Counter([*("attachment" if row.kind == "queued" else row.kind for row in rows), *(b.kind for b in books)])
     meta: dict[str, Any] = {
         "record_count": len(rows) + len(books),
@@ -155,7 +175,7 @@ def _describe(
 
 
 def _find_fact(rows: list[ClaudeRow], name: str) -> str | None:
-    return next((row.facts[name] for row in rows if name in row.facts), None)
+    return next((fact for row in rows if (fact := row.get_fact(name)) is not None), None)
 
 
 def _name_emptiness(file: ClaudeFile, log: LossLog, losses: dict[str, int]) -> str:

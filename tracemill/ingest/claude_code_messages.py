@@ -15,9 +15,10 @@ from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import SELF, Message, Origin, ToolCall
 
-_CALL_BLOCKS = frozenset({"tool_use", "server_tool_use", "mcp_tool_use"})
+# tuples: a type that is no string cannot be looked up in a set
+_CALL_BLOCKS = ("tool_use", "server_tool_use", "mcp_tool_use")
 #: Blocks whose text the provider withholds, or that only keep books.
-_SILENT_BLOCKS = frozenset({"redacted_thinking", "fallback"})
+_SILENT_BLOCKS = ("redacted_thinking", "fallback")
 
 
 @dataclass(slots=True)
@@ -49,9 +50,8 @@ class ClaudeConversation:
 
     def add_row(self, row: ClaudeRow) -> None:
         """Take in the next row of the live conversation."""
-        lost = row.facts.get("lost")
-        if isinstance(lost, str):
-            self.log.drop(lost, row.line, content=dump_json(row.content))
+        if row.lost is not None:
+            self.log.drop(row.lost, row.line, content=dump_json(row.content))
             return
         if row.uuid is not None:
             self._starts.setdefault(row.uuid, len(self._entries))
@@ -98,18 +98,17 @@ class ClaudeConversation:
         if isinstance(content, str):
             turn.add_text(content)
             return
-        for place, value in enumerate(as_list(content)):
-            block = as_record(value)
-            kind = get_text(block, "type")
+        for place, block in enumerate(as_list(content)):
+            kind = block.get("type")
             if kind == "text":
                 turn.add_text(get_text(block, "text") or "")
             elif kind == "thinking":
                 turn.add_reasoning(get_text(block, "thinking") or "")
             elif kind in _CALL_BLOCKS:
                 call_id = get_text(block, "id") or f"{row.uuid or f'line-{row.line}'}:{place}"
-                arguments = dump_json(block.get("input") if "input" in block else {})
+                arguments = dump_json(block["input"]) if "input" in block else "{}"
                 turn.calls.append(ToolCall(call_id, get_text(block, "name") or "unknown", arguments))
-            elif kind is not None and kind.endswith("_tool_result"):
+            elif isinstance(kind, str) and kind.endswith("_tool_result"):
                 self._add_result(block, row)
             elif kind not in _SILENT_BLOCKS:
                 turn.parts.extend(_as_parts(read_content([_as_image(block)], self.log, row.line)))
@@ -130,8 +129,7 @@ class ClaudeConversation:
         return turn
 
     def _add_user(self, row: ClaudeRow) -> None:
-        for value in as_list(row.content):
-            block = as_record(value)
+        for block in as_list(row.content):
             if block.get("type") == "tool_result":
                 self._add_result(block, row)
         is_task = self.is_sidechain and not self._has_task and not row.has_block("tool_result")
@@ -157,12 +155,14 @@ class ClaudeConversation:
     def _read_parts(self, row: ClaudeRow) -> list[dict[str, Any]]:
         if isinstance(row.content, str):
             return _as_parts(row.content)
-        blocks = [block for block in as_list(row.content) if as_record(block).get("type") != "tool_result"]
-        return [
-            part
-            for block in blocks
-            for part in _as_parts(read_content([_as_image(as_record(block))], self.log, row.line))
-        ]
+        parts: list[dict[str, Any]] = []
+        for block in as_list(row.content):
+            kind = block.get("type")
+            if kind == "text" and isinstance(text := block.get("text"), str):
+                _append_text(parts, text)
+            elif kind != "tool_result":
+                parts.extend(_as_parts(read_content([_as_image(block)], self.log, row.line)))
+        return parts
 
     def _add_result(self, block: dict[str, Any], row: ClaudeRow) -> None:
         content: Any = block.get("content")
@@ -186,7 +186,7 @@ def _make_user_message(content: Content, row: ClaudeRow, origin: Origin) -> Mess
 
 
 def _append_text(parts: list[dict[str, Any]], text: str) -> None:
-    if text.strip():
+    if text and not text.isspace():
         parts.append({"type": "text", "text": text})
 
 
@@ -219,11 +219,14 @@ def _show_block(block: dict[str, Any]) -> dict[str, Any]:
 def _read_usage(value: Any) -> dict[str, int] | None:
     """Tokens of one answer; what was read from or written to the cache was read by the model, and counts as input."""
     usage = as_record(value)
-    inputs = [get_int(usage, key) for key in ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens")]
-    output = get_int(usage, "output_tokens")
+    if not usage:
+        return None
     counted: dict[str, int] = {}
-    if inputs[0] is not None:
-        counted["input_tokens"] = sum(count for count in inputs if count is not None)
+    read = get_int(usage, "input_tokens")
+    if read is not None:
+        written = get_int(usage, "cache_creation_input_tokens") or 0
+        counted["input_tokens"] = read + written + (get_int(usage, "cache_read_input_tokens") or 0)
+    output = get_int(usage, "output_tokens")
     if output is not None:
         counted["output_tokens"] = output
     return counted or None

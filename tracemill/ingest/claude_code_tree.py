@@ -25,7 +25,7 @@ def group_rows(file: ClaudeFile) -> dict[ConversationKey, list[ClaudeRow]]:
     for place, row in enumerate(file.rows):
         key = keys.find(row)
         groups.setdefault(key, []).append(row)
-        if key not in starts and row.says_something and "lost" not in row.facts:
+        if key not in starts and row.says_something and row.lost is None:
             starts[key] = place
     order = sorted(groups, key=lambda key: starts.get(key, len(file.rows)))
     return {key: groups[key] for key in order}

@@ -21,18 +21,17 @@ Source: https://github.com/openai/codex, ``codex-rs/protocol`` (``RolloutItem``,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tracemill.ingest.codex_messages import CodexConversation
 from tracemill.ingest.codex_meta import get_agent_id, get_base_instructions, identify, name_source, read_tools
-from tracemill.ingest.codex_rows import CodexFile, load_items, read_item
+from tracemill.ingest.codex_rows import ROW_FIELDS, CodexFile, load_items, read_item
 from tracemill.ingest.json_fields import as_record, get_text
 from tracemill.ingest.lines import Row, read_head_rows, read_rows
 from tracemill.ingest.model_turn import is_interrupted
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
-from tracemill.ingest.transcript import finish_traces, sum_tokens
+from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 
@@ -46,15 +45,15 @@ def read_head(path: Path) -> Head | None:
     rows = list(read_head_rows(path))
     head = _find_head(rows, path.stem)
     if not rows or (head is not None and not head[1]):
-        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions()), path.stem) or head
+        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions(), ROW_FIELDS), path.stem) or head
     return None if head is None else head[0]
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The trace of one rollout; none where nothing was said in it."""
-    file = load_items(read_rows(path, log, options), log, path.stem)
+    file = load_items(read_rows(path, log, options, ROW_FIELDS), log, path.stem)
     meta = file.metas[0] if file.metas else None
-    conversation = CodexConversation(log, file, is_sub_agent=identify(meta, file.stem).is_sub_agent)
+    conversation = CodexConversation(log, file, identify(meta, file.stem))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
         conversation.add_system(base, get_text(meta, "timestamp"))
     for item in file.items:
@@ -64,8 +63,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     if all(message.role == "system" for message in messages):
         log.drop(_name_emptiness(file, log, losses))
         return
-    trace = _make_trace(file, conversation, messages)
-    yield from finish_traces([replace(trace, source_path=str(path), is_partial="cut_line" in losses)], log)
+    yield _make_trace(file, conversation, messages, str(path), losses)
 
 
 def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
@@ -81,16 +79,18 @@ def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
     return None if first is None else (first, False)
 
 
-def _make_trace(file: CodexFile, conversation: CodexConversation, messages: tuple[Message, ...]) -> Trace:
+def _make_trace(
+    file: CodexFile, conversation: CodexConversation, messages: tuple[Message, ...], path: str, losses: dict[str, int]
+) -> Trace:
     meta = file.metas[0] if file.metas else {}
-    identity = identify(file.metas[0] if file.metas else None, file.stem)
+    identity = conversation.identity
     git = as_record(meta.get("git"))
     cwd = get_text(meta, "cwd") or _find_cwd(file)
     totals = conversation.totals or {}
     return Trace(
         trace_id=identity.session_id,
         source_kind=SOURCE.name,
-        source_path="",
+        source_path=path,
         root_session_id=identity.root_id,
         messages=messages,
         agent_id=_name_agent(meta, identity.session_id) if identity.is_sub_agent else None,
@@ -108,6 +108,8 @@ def _make_trace(file: CodexFile, conversation: CodexConversation, messages: tupl
         tools=read_tools(meta),
         input_tokens=totals.get("input_tokens", sum_tokens(messages, "input_tokens")),
         output_tokens=totals.get("output_tokens", sum_tokens(messages, "output_tokens")),
+        is_partial="cut_line" in losses,
+        dropped=losses,
     )
 
 

@@ -48,15 +48,18 @@ def restart_context(
     """Match a replacement history with the entries before it; what matches none is the text of the compaction."""
     kept: list[Entry | None] = [entry for entry in entries if entry.is_base]
     texts = [summary] if summary else []
+    known = set(map(squeeze, texts))
     for item in map(as_record, history):
-        found = keys.get(_name_key(item))
+        texts_of_item = list_texts(get_content(item))
+        found = keys.get(_name_key(item, texts_of_item))
         if found:
             kept.extend(found)
             calls = [call.id for entry in found if entry.turn is not None for call in entry.turn.calls]
             kept.extend(output for call_id in calls for output in keys.get(("output", squeeze(call_id)), ()))
             continue
-        text = "\n\n".join(list_texts(get_content(item)))
-        if text and not any(squeeze(text) == squeeze(known) for known in texts):
+        text = "\n\n".join(texts_of_item)
+        if text and (words := squeeze(text)) not in known:
+            known.add(words)
             texts.append(text)
         kept.append(None)
     if None not in kept:
@@ -64,9 +67,9 @@ def restart_context(
     return Restart("\n\n".join(texts), kept)
 
 
-def _name_key(item: dict[str, Any]) -> KeptKey:
+def _name_key(item: dict[str, Any], texts: Sequence[str]) -> KeptKey:
     kind = str(item.get("type") or "message")
     if kind == "message":
-        return (str(item.get("role")), squeeze(" ".join(list_texts(get_content(item)))))
+        return (str(item.get("role")), squeeze(" ".join(texts)))
     call_id = squeeze(get_text(item, "call_id", "id") or "")
     return ("output" if kind.endswith("_output") else "call", call_id)

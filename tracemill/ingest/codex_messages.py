@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tracemill.ingest.codex_compaction import Entry, KeptKey, restart_context
-from tracemill.ingest.codex_meta import name_tool
+from tracemill.ingest.codex_meta import CodexIdentity, name_tool
 from tracemill.ingest.codex_outputs import CodexOutput, read_output
 from tracemill.ingest.codex_parts import read_parts, read_usage
 from tracemill.ingest.codex_rows import CodexFile, CodexItem, get_content, list_texts, squeeze
@@ -29,7 +29,7 @@ class CodexConversation:
 
     log: LossLog
     file: CodexFile
-    is_sub_agent: bool
+    identity: CodexIdentity
     model: str | None = None
     totals: dict[str, int] | None = None
     _entries: list[Entry] = field(default_factory=list[Entry])
@@ -77,7 +77,7 @@ class CodexConversation:
             added = self._add_user(item, parts)
         else:
             added = self._say(item, "system", "injected", parts)
-        self._keep(role, " ".join(list_texts(content)), added)
+        self._keys.setdefault((role, item.words), []).extend(added)
 
     def add_event_message(self, item: CodexItem) -> None:
         """Words of an event, heard only where no item of the conversation says the same."""
@@ -105,8 +105,8 @@ class CodexConversation:
 
     def add_call(self, item: CodexItem) -> None:
         value = item.value
-        function = as_record(value.get("function"))
-        name = get_text(value, "name") or get_text(function, "name") or item.kind.removesuffix("_call")
+        name = get_text(value, "name") or get_text(as_record(value.get("function")), "name")
+        name = name or item.kind.removesuffix("_call")
         arguments = value.get("arguments")
         if item.kind == "custom_tool_call":
             arguments = {"input": value["input"]} if isinstance(value.get("input"), str) else value.get("input")
@@ -149,7 +149,7 @@ class CodexConversation:
     def add_agent_mail(self, item: CodexItem) -> None:
         """What another agent wrote to this one; to a sub-agent without other words it is the task."""
         parts = [{"type": "text", "text": text} for text in list_texts(item.value.get("content"))]
-        is_task = self.is_sub_agent and not any(_is_human(entry) for entry in self._entries)
+        is_task = self.identity.is_sub_agent and not any(_is_human(entry) for entry in self._entries)
         if parts:
             self._say(item, "user", "human" if is_task else "injected", parts)
 
@@ -252,7 +252,8 @@ class CodexConversation:
         return [entry]
 
     def _keep(self, role: str, key: str, entries: list[Entry]) -> None:
-        self._keys.setdefault((role, squeeze(key)), []).extend(entries)
+        words = key if key.isidentifier() else squeeze(key)  # most ids of calls have no white space
+        self._keys.setdefault((role, words), []).extend(entries)
 
 
 def _is_human(entry: Entry) -> bool:

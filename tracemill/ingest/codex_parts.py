@@ -21,7 +21,7 @@ def read_parts(content: Any, log: LossLog, line: int) -> list[dict[str, Any]]:
     for block in [content] if isinstance(content, str) else as_list(content):
         text = get_block_text(block)
         if text is not None:
-            if _IMAGE_TAG.fullmatch(text) is None:
+            if "image" not in text or _IMAGE_TAG.fullmatch(text) is None:
                 parts.append({"type": "text", "text": text})
         elif get_text(as_record(block), "type") not in _SILENT_BLOCKS:
             read = read_content([block], log, line)
@@ -31,6 +31,9 @@ def read_parts(content: Any, log: LossLog, line: int) -> list[dict[str, Any]]:
 
 def read_usage(value: Any) -> dict[str, int] | None:
     """``input_tokens`` and ``output_tokens`` where the source has them; input counts what came from the cache."""
-    usage = as_record(value)
-    counts = {key: get_int(usage, key) for key in ("input_tokens", "output_tokens")}
-    return {key: count for key, count in counts.items() if count is not None} or None
+    counts: dict[str, int] = {}
+    for key in ("input_tokens", "output_tokens") if value else ():
+        count = get_int(as_record(value), key)
+        if count is not None:
+            counts[key] = count
+    return counts or None

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
+
+import msgspec
 
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text
 from tracemill.ingest.lines import Row
@@ -42,19 +44,77 @@ _EVENT_NAMES = """
 _ITEMS = frozenset(_ITEM_NAMES.split())
 _BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
 _USED_EVENTS = frozenset(_EVENT_NAMES.split())
+_EVENT_KINDS: dict[str | None, str] = {name: f"event:{name}" for name in sorted(_USED_EVENTS)}
 _RECORDS = frozenset({"session_meta", "turn_context", "compacted"})
 _MIN_PART_CHARS = 40
 _WRAPPERS = frozenset({"response_item", "event_msg"})
+_PLAIN_ITEMS = _ITEMS - {"message"}
+_WORDY = frozenset({"message", "reasoning", "event:user_message", "event:agent_message"})
+
+
+class _Item(TypedDict, total=False):
+    """What is read of an item or event; a ``session_meta`` is read in full."""
+
+    type: Any
+    id: Any
+    call_id: Any
+    role: Any
+    content: Any
+    message: Any
+    summary: Any
+    text: Any
+    name: Any
+    namespace: Any
+    function: Any
+    arguments: Any
+    input: Any
+    action: Any
+    status: Any
+    output: Any
+    tools: Any
+    result: Any
+    revised_prompt: Any
+    info: Any
+    total_token_usage: Any
+    last_token_usage: Any
+    input_tokens: Any
+    output_tokens: Any
+    results: Any
+    item: Any
+    images: Any
+    local_images: Any
+    reason: Any
+    num_turns: Any
+    replacement_history: Any
+    timestamp: Any
+    model: Any
+    cwd: Any
+
+
+class _Fields(_Item, total=False):
+    """What is read of a row; one without payload is itself the item."""
+
+    payload: _Item
+    created_at: Any
+    record_type: Any
+    instructions: Any
+
+
+ROW_FIELDS = msgspec.json.Decoder(_Fields)
 
 
 @dataclass(slots=True)
 class CodexItem:
-    """One row. ``kind`` is the item's or event's type, with ``event:`` before an event's."""
+    """One row. ``kind`` is the item's or event's type, with ``event:`` before an event's.
+
+    ``words``: the squeezed text of a message.
+    """
 
     line: int
     kind: str
     timestamp: str | None
     value: dict[str, Any]
+    words: str = ""
 
 
 @dataclass(slots=True)
@@ -84,50 +144,64 @@ class CodexFile:
 def load_items(rows: Iterable[Row], log: LossLog, stem: str) -> CodexFile:
     """Sort the rows of a file; what is lost goes to the log."""
     file = CodexFile(stem)
+    kinds: list[str] = []
+    stamps: list[str] = []
     for row in rows:
         item = read_item(row)
         if item is None:
-            kind = get_text(row.value, "type")
-            is_known = kind in _RECORDS or kind in _WRAPPERS or ("payload" not in row.value and kind in _ITEMS)
-            reason = "malformed_record" if is_known and not _is_foreign_payload(row.value) else "unknown_record_type"
-            payload_kind = as_record(row.value.get("payload")).get("type")
-            log.drop(reason, row.line, f"type {kind!r}, item {payload_kind!r}"[:200], dump_json(row.value)[:2000])
+            _drop(row, log)
             continue
-        file.span.add(item.timestamp)
-        file.kinds[item.kind] += 1
-        if item.kind == "session_meta":
+        kind = item.kind
+        kinds.append(kind)
+        if item.timestamp is not None:
+            stamps.append(item.timestamp)
+        if kind == "session_meta":
             file.metas.append(item.value)
-        elif item.kind not in _BOOKKEEPING:
+        elif kind not in _BOOKKEEPING:
             file.items.append(item)
-            _note_words(file, item)
-        elif item.kind == "web_search_end":
+            if kind in _WORDY:
+                _note_words(file, item)
+        elif kind == "web_search_end":
             file.searches[get_text(item.value, "call_id") or ""] = item.value.get("results")
+    file.kinds.update(kinds)
+    file.span.add_all(stamps)
     return file
+
+
+def _drop(row: Row, log: LossLog) -> None:
+    value = row.load()
+    kind = get_text(value, "type")
+    is_known = kind in _RECORDS or kind in _WRAPPERS or ("payload" not in value and kind in _ITEMS)
+    reason = "malformed_record" if is_known and not _is_foreign_payload(value) else "unknown_record_type"
+    payload_kind = as_record(value.get("payload")).get("type")
+    log.drop(reason, row.line, f"type {kind!r}, item {payload_kind!r}"[:200], dump_json(value)[:2000])
 
 
 def read_item(row: Row) -> CodexItem | None:
     """What a row is, or None where its type is unknown or it lacks what its type needs."""
     value = row.value
-    record = get_text(value, "type")
-    stamp = get_text(value, "timestamp", "created_at")
+    record = value.get("type")
+    stamp = get_text(value, "timestamp") or get_text(value, "created_at")
     if "payload" not in value:
         return _read_legacy(row, stamp)
-    payload = value["payload"]
-    if not isinstance(payload, dict):
+    item = value["payload"]
+    if not isinstance(item, dict) or not isinstance(record, str):
         return None
-    item = as_record(payload)
+    item = as_record(item)
     stamp = stamp or get_text(item, "timestamp")
-    if record in _RECORDS:
-        return CodexItem(row.line, str(record), stamp, item)
-    kind = get_text(item, "type")
+    kind = item.get("type")
+    if not isinstance(kind, str) or kind.isspace():
+        kind = None
     if record == "response_item":
-        kind = "message" if kind is None and "role" in item else kind
-        return _check_item(CodexItem(row.line, str(kind), stamp, item))
+        kind = "message" if not kind and "role" in item else kind
+        return _check_item(CodexItem(row.line, str(kind or None), stamp, item))
     if record == "event_msg":
-        if kind in _USED_EVENTS:
-            return CodexItem(row.line, f"event:{kind}", stamp, item)
+        if kind in _EVENT_KINDS:
+            return CodexItem(row.line, _EVENT_KINDS[kind], stamp, item)
         return CodexItem(row.line, str(kind), stamp, item) if kind in _BOOKKEEPING else None
-    return CodexItem(row.line, str(record), stamp, item) if record in _BOOKKEEPING else None
+    if record == "session_meta":
+        return CodexItem(row.line, record, stamp, as_record(row.load()["payload"]))
+    return CodexItem(row.line, record, stamp, item) if record in _RECORDS or record in _BOOKKEEPING else None
 
 
 def squeeze(text: str) -> str:
@@ -137,13 +211,25 @@ def squeeze(text: str) -> str:
 
 def get_block_text(block: Any) -> str | None:
     """The text of a content block, under the keys that producers use."""
-    return block if isinstance(block, str) else get_text(as_record(block), "text", "output_text")
+    if isinstance(block, str):
+        return block
+    record = as_record(block)
+    text = record.get("text")
+    return text if isinstance(text, str) and text and not text.isspace() else get_text(record, "output_text")
 
 
 def list_texts(content: Any) -> list[str]:
     """The texts of content: a string, or blocks."""
-    blocks: list[Any] = as_list(content) or [content]
-    return [text for block in blocks if (text := get_block_text(block)) is not None]
+    if isinstance(content, str):
+        return [content]
+    texts: list[str] = []
+    for block in as_list(content) or [content]:
+        text = block.get("text") if isinstance(block, dict) else None
+        if not isinstance(text, str) or not text or text.isspace():
+            text = get_block_text(block)
+        if text is not None:
+            texts.append(text)
+    return texts
 
 
 def get_content(item: dict[str, Any]) -> Any:
@@ -161,7 +247,7 @@ def _read_legacy(row: Row, stamp: str | None) -> CodexItem | None:
     if kind is None and "role" in value:
         return _check_item(CodexItem(row.line, "message", stamp, value))
     if kind is None and "id" in value and ("timestamp" in value or "instructions" in value):
-        return CodexItem(row.line, "session_meta", stamp, value)
+        return CodexItem(row.line, "session_meta", stamp, row.load())
     if kind is None or kind in _RECORDS or kind in _WRAPPERS:
         return None
     return _check_item(CodexItem(row.line, str(kind), stamp, value))
@@ -169,6 +255,8 @@ def _read_legacy(row: Row, stamp: str | None) -> CodexItem | None:
 
 def _check_item(item: CodexItem) -> CodexItem | None:
     value = item.value
+    if item.kind in _PLAIN_ITEMS:
+        return item
     if item.kind == "token_count":
         item.kind = "event:token_count"
         return item
@@ -187,12 +275,18 @@ def _is_foreign_payload(value: dict[str, Any]) -> bool:
 def _note_words(file: CodexFile, item: CodexItem) -> None:
     value = item.value
     if item.kind == "message":
-        texts = list_texts(get_content(value))
-        role = str(value["role"])
-        file.said.setdefault(role, set()).update(map(squeeze, (*texts, " ".join(texts))))
+        item.words = _note_texts(file, str(value["role"]), list_texts(get_content(value)))
     elif item.kind == "reasoning":
-        texts = list_texts(value.get("summary")) + list_texts(value.get("content"))
-        file.said.setdefault("reasoning", set()).update(map(squeeze, (*texts, " ".join(texts))))
+        _note_texts(file, "reasoning", list_texts(value.get("summary")) + list_texts(value.get("content")))
     elif item.kind in ("event:user_message", "event:agent_message"):
         role = "user" if item.kind == "event:user_message" else "assistant"
         file.told.setdefault(role, set()).add(squeeze(get_text(value, "message") or ""))
+
+
+def _note_texts(file: CodexFile, role: str, texts: list[str]) -> str:
+    said = file.said.setdefault(role, set())
+    words = squeeze(" ".join(texts))
+    said.add(words)
+    if len(texts) > 1:
+        said.update(map(squeeze, texts))
+    return words

@@ -116,7 +116,9 @@ def is_compaction_text(text: str) -> bool:
 
 
 def _split_elements(text: str) -> SplitText:
-    spans = [*_find_elements(text), *((found.start(), found.end()) for found in _INTERRUPT.finditer(text))]
+    spans = _find_elements(text) if "<" in text else []
+    if "[Request interrupted by user" in text:
+        spans.extend(found.span() for found in _INTERRUPT.finditer(text))
     human: list[str] = []
     injected: list[str] = []
     end = 0

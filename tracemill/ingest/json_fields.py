@@ -9,27 +9,35 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
 _ISO_DATE = re.compile(r"\d{4}-\d\d-\d\d")
 #: A count of seconds above this is taken for milliseconds (seconds reach it in the year 5138).
 _MAX_SECONDS = 1e11
 _MAX_INT = 2**53
+_decode = msgspec.json.Decoder().decode
+#: Values that both encoders write alike (floats they don't).
+_FLAT_TYPES = frozenset({str, int, bool, type(None)})
+_encode_fast, _space = msgspec.json.Encoder().encode, msgspec.json.format
+_encode = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def get_text(record: Mapping[str, Any], *keys: str) -> str | None:
+def get_text(record: Mapping[str, Any], key: str, *others: str) -> str | None:
     """The first of the named fields that is a string with something in it."""
-    for key in keys:
-        value = record.get(key)
-        if isinstance(value, str) and value.strip():
-            return value
-    return None
+    value = record.get(key)
+    if isinstance(value, str) and value and not value.isspace():
+        return value
+    return get_text(record, *others) if others else None
 
 
 def get_int(record: Mapping[str, Any], key: str) -> int | None:
     """A whole number that a float holds exactly; None for anything else, booleans too."""
     value = record.get(key)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= _MAX_INT:
+    if type(value) is int:
+        return value if -_MAX_INT <= value <= _MAX_INT else None
+    if not isinstance(value, float) or not abs(value) <= _MAX_INT:
         return None
-    return int(value) if value == int(value) else None
+    return int(value) if value.is_integer() else None
 
 
 def get_number(record: Mapping[str, Any], key: str) -> float | None:
@@ -63,6 +71,10 @@ def parse_record(value: Any) -> dict[str, Any]:
 def parse_json(text: str) -> Any | None:
     """The value that a string holds as JSON, or None."""
     try:
+        return _decode(text)
+    except (ValueError, RecursionError):  # what json takes and the faster decoder does not: NaN, lone surrogates
+        pass
+    try:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
@@ -86,7 +98,12 @@ def dump_json(value: Any) -> str:
     if isinstance(value, str):
         return value
     try:
-        return json.dumps(value, ensure_ascii=False)
+        if isinstance(value, dict) and _FLAT_TYPES.issuperset(map(type, value.values())):  # pyright: ignore[reportUnknownMemberType]
+            return _space(_encode_fast(value), indent=0).decode()
+    except (ValueError, TypeError):  # half of a surrogate pair, a key that is no string
+        pass
+    try:
+        return _encode(value)
     except (ValueError, RecursionError):
         return ""
 

@@ -3,45 +3,89 @@
 Mended here, and noted in the log: a byte-order mark, UTF-16, CRLF, NUL bytes, bytes that are no UTF-8, lone surrogates,
 integers beyond 64 bits (kept as text), several objects glued on one line. Lost, and logged with their line: what is not
 JSON, what is no object, a last line that is cut, a line over the limit.
+
+A reader that names the fields it needs gets many lines in one call of the decoder, and what it does not need is never
+built. A block of lines in which anything at all is odd is read again line by line, so nothing else changes.
 """
 
 from __future__ import annotations
 
 import codecs
-import json
-from collections.abc import Iterator
+import io
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
+from tracemill.ingest.json_decode import decode_json, decode_tolerant, mend_text
 from tracemill.ingest.source import LossLog, ReadOptions
 
-_MAX_DEPTH = 200
 _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 4096
-_decode_fast = msgspec.json.Decoder().decode
+_OPEN, _CLOSE = b"{}"
+_BLOCK_BYTES = 256 * 1024
+#: The decoder refuses integers of more digits (Python's own limit); it does not look at those in skipped fields.
+_MAX_DIGITS = 4300
+_MIN_DIGITS = 200
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Row:
-    """One JSON object of a file. ``line`` counts from 1."""
+    """One JSON object of a file. ``line`` counts from 1.
+
+    ``value`` may hold the fields alone that the reader asked for; ``load`` gives all of them.
+    """
 
     line: int
     value: dict[str, Any]
+    block: Block | None = None
+
+    def load(self) -> dict[str, Any]:
+        if self.block is not None:
+            with suppress(ValueError, RecursionError):
+                return decode_json(self.block.get_line(self.line), LossLog(path=""))
+        return self.value
 
 
-def read_rows(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Row]:
+class Block:
+    """Lines of a file that were decoded in one call."""
+
+    __slots__ = ("_first", "_lines", "_raw")
+
+    def __init__(self, raw: bytes, first: int) -> None:
+        self._raw = raw
+        self._first = first
+        self._lines: list[bytes] | None = None
+
+    def get_line(self, number: int) -> bytes:
+        if self._lines is None:
+            self._lines = self._raw.split(b"\n")
+        return self._lines[number - self._first]
+
+
+def read_rows(
+    path: Path, log: LossLog, options: ReadOptions, fields: msgspec.json.Decoder[Any] | None = None
+) -> Iterator[Row]:
     """Yield the JSON objects of a JSONL file in order.
+
+    ``fields`` decodes one line into a dict of the fields that are needed; without it rows hold every field.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
     with path.open("rb") as file:
-        for number, raw, is_last in _read_lines(file, log, options):
-            log.lines_read += 1
-            yield from decode_line(raw, number, log, is_last=is_last)
+        start = file.read(_SAMPLE_BYTES)
+        file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+        if _guess_utf16(start):
+            lines = _to_utf8(file.read()).split(b"\n")
+            yield from _decode_each(((n, line, n == len(lines)) for n, line in enumerate(lines, start=1)), log)
+        elif fields is None or options.max_line_bytes < _BLOCK_BYTES:
+            yield from _decode_each(_read_lines(file, log, options.max_line_bytes), log)
+        else:
+            yield from _read_blocks(file, log, options.max_line_bytes, fields)
 
 
 def read_head_rows(path: Path, limit: int = 40) -> Iterator[Row]:
@@ -92,29 +136,14 @@ def decode_line(raw: bytes, number: int, log: LossLog, *, is_last: bool) -> Iter
         log.drop("not_an_object", number, f"got {type(value).__name__}", _show(raw))
 
 
-def decode_json(raw: bytes, log: LossLog) -> Any:
-    """Decode one JSON value; fall back to a tolerant decoder where the fast one refuses.
-
-    Raises:
-        ValueError: not one JSON value. RecursionError: nested deeper than can be read.
-    """
-    try:
-        return _decode_fast(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        value, end = _decode_tolerant(_mend_text(raw, log), 0, log)
-        if end >= 0:
-            raise ValueError("more than one JSON value on the line") from None
-        return value
-
-
 def _recover_line(raw: bytes, number: int, log: LossLog, *, is_last: bool, error: Exception) -> Iterator[Row]:
-    text = _mend_text(raw, LossLog(path=log.path)).strip()
+    text = mend_text(raw, LossLog(path=log.path)).strip()
     values: list[Any] = []
     start = 0
     failed: Exception | None = None
     while start >= 0 and start < len(text):
         try:
-            value, start = _decode_tolerant(text, start, log)
+            value, start = decode_tolerant(text, start, log)
         except (ValueError, RecursionError) as inner:
             failed = inner
             break
@@ -133,76 +162,75 @@ def _recover_line(raw: bytes, number: int, log: LossLog, *, is_last: bool, error
         )
 
 
-def _decode_tolerant(text: str, start: int, log: LossLog) -> tuple[Any, int]:
-    """One value from ``start``; the position of the next value, or -1 at the end of the text."""
-    had_huge: list[int] = []
-
-    def parse_int(digits: str) -> int | str:
-        if len(digits) > 18:
-            had_huge.append(1)
-            return digits
-        return int(digits)
-
-    decoder = json.JSONDecoder(strict=False, parse_int=parse_int)
-    value, end = decoder.raw_decode(text, start)
-    if had_huge:
-        log.note("huge_integer", len(had_huge))
-    while end < len(text) and text[end] in " \t\r\n,":
-        end += 1
-    return _mend_surrogates(value, log, 0), (end if end < len(text) else -1)
-
-
-def _mend_surrogates(value: Any, log: LossLog, depth: int) -> Any:
-    if depth > _MAX_DEPTH:
-        raise RecursionError(f"nested deeper than {_MAX_DEPTH}")
-    if isinstance(value, str):
-        if value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value):
-            return value
-        log.note("lone_surrogate")
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        mended: dict[str, Any] = {}
-        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
-            mended[str(_mend_surrogates(key, log, depth + 1))] = _mend_surrogates(item, log, depth + 1)
-        return mended
-    if isinstance(value, list):
-        return [_mend_surrogates(item, log, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType]
-    return value
+def _read_blocks(file: BinaryIO, log: LossLog, limit: int, fields: msgspec.json.Decoder[Any]) -> Iterator[Row]:
+    first = 1
+    while raw := file.read(_BLOCK_BYTES):
+        if len(raw) == _BLOCK_BYTES:
+            end = raw.rfind(b"\n") + 1
+            file.seek(end - len(raw), io.SEEK_CUR)
+            # without a newline one line is longer than a block
+            raw = raw[:end] if end else next(_read_lines(file, log, limit, first))[1]
+        values = _decode_block(raw, fields)
+        if values is not None:
+            log.lines_read += len(values)
+            block = Block(raw, first)
+            for number, value in enumerate(values, first):
+                yield Row(number, value, block)
+            first += len(values)
+        else:
+            lines = raw.removesuffix(b"\n").split(b"\n")
+            lines[:-1] = [line + b"\n" for line in lines[:-1]]
+            lines[-1] += b"\n" if raw.endswith(b"\n") else b""
+            yield from _decode_each(
+                ((number, line, not line.endswith(b"\n")) for number, line in enumerate(lines, first)), log
+            )
+            first += len(lines)
 
 
-def _mend_text(raw: bytes, log: LossLog) -> str:
-    if b"\x00" in raw:
-        log.note("nul_bytes")
-        raw = raw.replace(b"\x00", b"")
+def _decode_block(raw: bytes, fields: msgspec.json.Decoder[Any]) -> list[dict[str, Any]] | None:
+    """The objects of a block of lines, one a line, or None where any line needs more care."""
+    # No value holds "}", newline, "{": where these stand at each newline, each newline stands between two values,
+    # and as many values as lines are one a line.
+    if raw[:1] != b"{":
+        return None
+    count = 1
+    place = raw.find(b"\n")
+    while 0 <= place < len(raw) - 1:
+        if raw[place - 1] != _CLOSE or raw[place + 1] != _OPEN:
+            return None
+        count += 1
+        place = raw.find(b"\n", place + 1)
+    # The decoder does not check all of what it skips.
+    for place in range(0, len(raw), _MAX_DIGITS - _MIN_DIGITS):
+        if raw[place : place + _MIN_DIGITS].isdigit():
+            return None
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        log.note("bad_bytes")
-        text = raw.decode("utf-8", "replace")
-    return text.lstrip("\ufeff \t\r\n")
+        if not raw.isascii():
+            raw.decode("utf-8")
+        values: list[dict[str, Any]] = fields.decode_lines(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return values if len(values) == count else None
 
 
-def _read_lines(file: BinaryIO, log: LossLog, options: ReadOptions) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield ``(number, line, is_last)`` for lines that are not blank; at most one line is held in memory."""
-    start = file.read(_SAMPLE_BYTES)
-    file.seek(0)
-    if _guess_utf16(start):
-        lines = _to_utf8(file.read()).split(b"\n")
-        yield from ((n, line, n == len(lines)) for n, line in enumerate(lines, start=1) if line.strip())
-        return
-    if start.startswith(codecs.BOM_UTF8):
-        file.seek(len(codecs.BOM_UTF8))
-    number = 0
-    limit = options.max_line_bytes
+def _decode_each(lines: Iterable[tuple[int, bytes, bool]], log: LossLog) -> Iterator[Row]:
+    for number, raw, is_last in lines:
+        if raw.strip():
+            log.lines_read += 1
+            yield from decode_line(raw, number, log, is_last=is_last)
+
+
+def _read_lines(file: BinaryIO, log: LossLog, limit: int, first: int = 1) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield ``(number, line, is_last)``; at most one line is held in memory, none over the limit."""
+    number = first - 1
     while raw := file.readline(limit + 1):
         number += 1
         if len(raw) > limit and not raw.endswith(b"\n"):
             log.drop("line_too_long", number, f"over {limit} bytes", _show(raw))
             while raw and not raw.endswith(b"\n"):
                 raw = file.readline(limit)
-            continue
-        if raw.strip():
-            yield number, raw, not raw.endswith(b"\n")
+            raw = b""
+        yield number, raw, not raw.endswith(b"\n")
 
 
 def _read_head_lines(file: BinaryIO) -> Iterator[bytes]:

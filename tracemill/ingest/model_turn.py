@@ -34,7 +34,7 @@ class ModelTurn:
             self.parts.append({"type": "text", "text": text})
 
     def add_reasoning(self, text: str) -> None:
-        if text.strip():
+        if text and not text.isspace():
             self.reasoning.append(text)
 
     def to_message(self) -> Message:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+_STAMP_CHARS = 24
+_STAMPS = re.compile(r"(?:\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)*", re.ASCII)
 
 
 class TimeSpan:
@@ -16,6 +21,15 @@ class TimeSpan:
         self.ended_at: str | None = None
         self._first = ""
         self._last = ""
+
+    def add_all(self, stamps: Sequence[str]) -> None:
+        """Take in many: where all have the usual form their order as texts is that in time, and two need a look."""
+        if stamps and set(map(len, stamps)) == {_STAMP_CHARS} and _STAMPS.fullmatch("".join(stamps)):
+            first, last = min(stamps), max(stamps)
+            if _order_key(first) and _order_key(last):
+                stamps = (first, last)
+        for stamp in stamps:
+            self.add(stamp)
 
     def add(self, stamp: Any) -> None:
         """Take in one time stamp; what is no ISO 8601 date and time is passed over."""

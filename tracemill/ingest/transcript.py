@@ -46,8 +46,12 @@ class Transcript:
                     log.note("unpaired_call")
                     continue
                 positions[result] = len(messages)
-                messages.append(replace(self.entries[result][0], tool_call_id=call.id))
-        return tuple(_place_context(message, positions) for message in messages), positions
+                answer = self.entries[result][0]
+                messages.append(answer if answer.tool_call_id == call.id else replace(answer, tool_call_id=call.id))
+        return tuple(
+            message if message.context is None else _place_context(message, message.context, positions)
+            for message in messages
+        ), positions
 
     def _pair_results(self, log: LossLog) -> dict[_Slot, int]:
         open_slots: dict[str, list[_Slot]] = {}
@@ -77,12 +81,12 @@ class Transcript:
             free = [(latest, place) for place in places if (latest, place) not in paired]
         else:
             slots = open_slots.get(call_id, [])
-            free = [slot for slot in slots if slot[0] == slots[-1][0]]
+            free = slots if len(slots) == 1 else [slot for slot in slots if slot[0] == slots[-1][0]]
         if not free:
             return None
-        call = self.entries[free[0][0]][0].tool_calls[free[0][1]]
-        open_slots[call.id].remove(free[0])
-        return free[0]
+        slot = free[0]
+        open_slots[self.entries[slot[0]][0].tool_calls[slot[1]].id].remove(slot)
+        return slot
 
 
 def finish_traces(traces: Sequence[Trace], log: LossLog) -> list[Trace]:
@@ -96,10 +100,8 @@ def sum_tokens(messages: Sequence[Message], key: str) -> int | None:
     return sum(counts) if counts else None
 
 
-def _place_context(message: Message, positions: dict[int, int]) -> Message:
-    if message.context is None:
-        return message
-    kept = (SELF if number == SELF else positions.get(number) for number in message.context)
+def _place_context(message: Message, context: tuple[int, ...], positions: dict[int, int]) -> Message:
+    kept = (SELF if number == SELF else positions.get(number) for number in context)
     return replace(message, context=tuple(place for place in kept if place is not None))
 
 

@@ -1,0 +1,81 @@
+"""Bytes of one JSON value → the value, mended where they are damaged and the damage can be mended.
+
+Mended, and noted in the log: NUL bytes, bytes that are no UTF-8, lone surrogates, integers beyond 64 bits.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+from tracemill.ingest.source import LossLog
+
+_MAX_DEPTH = 200
+_decode_fast = msgspec.json.Decoder().decode
+
+
+def decode_json(raw: bytes, log: LossLog) -> Any:
+    """Decode one JSON value; fall back to a tolerant decoder where the fast one refuses.
+
+    Raises:
+        ValueError: not one JSON value. RecursionError: nested deeper than can be read.
+    """
+    try:
+        return _decode_fast(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        value, end = decode_tolerant(mend_text(raw, log), 0, log)
+        if end >= 0:
+            raise ValueError("more than one JSON value on the line") from None
+        return value
+
+
+def decode_tolerant(text: str, start: int, log: LossLog) -> tuple[Any, int]:
+    """One value from ``start``; the position of the next value, or -1 at the end of the text."""
+    had_huge: list[int] = []
+
+    def parse_int(digits: str) -> int | str:
+        if len(digits) > 18:
+            had_huge.append(1)
+            return digits
+        return int(digits)
+
+    decoder = json.JSONDecoder(strict=False, parse_int=parse_int)
+    value, end = decoder.raw_decode(text, start)
+    if had_huge:
+        log.note("huge_integer", len(had_huge))
+    while end < len(text) and text[end] in " \t\r\n,":
+        end += 1
+    return _mend_surrogates(value, log, 0), (end if end < len(text) else -1)
+
+
+def mend_text(raw: bytes, log: LossLog) -> str:
+    """The text of a line without NUL bytes, what is no UTF-8 replaced."""
+    if b"\x00" in raw:
+        log.note("nul_bytes")
+        raw = raw.replace(b"\x00", b"")
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError:
+        log.note("bad_bytes")
+        text = raw.decode("utf-8", "replace")
+    return text.lstrip("\ufeff \t\r\n")
+
+
+def _mend_surrogates(value: Any, log: LossLog, depth: int) -> Any:
+    if depth > _MAX_DEPTH:
+        raise RecursionError(f"nested deeper than {_MAX_DEPTH}")
+    if isinstance(value, str):
+        if value.isascii() or not any("\ud800" <= char <= "\udfff" for char in value):
+            return value
+        log.note("lone_surrogate")
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, dict):
+        mended: dict[str, Any] = {}
+        for key, item in value.items():  # pyright: ignore[reportUnknownVariableType]
+            mended[str(_mend_surrogates(key, log, depth + 1))] = _mend_surrogates(item, log, depth + 1)
+        return mended
+    if isinstance(value, list):
+        return [_mend_surrogates(item, log, depth + 1) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return value
