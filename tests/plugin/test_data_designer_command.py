@@ -49,7 +49,7 @@ def run_designer(place: Path, command: str, *words: object) -> tuple[int, str]:
 def test_rows_are_those_of_the_front_door(tmp_path: Path) -> None:
     flags = ["--format", "codex", "--trace-dir", EXAMPLES, "--offline", "--min-score", 2]
     code, said = run_designer(tmp_path, "create", "-n", 12, "--dataset-name", "there", "--", *flags)
-    assert (code, "only 7 traces: " in said) == (0, True), said
+    assert (code, "only 8 traces: " in said) == (0, True), said
     rows = [row for path in sorted((tmp_path / "cwd/artifacts/there/parquet-files").iterdir())
             for row in pq.read_table(path).to_pylist()]  # fmt: skip
     here = run_cli(*flags, "--num-records", "all", "--artifact-path", tmp_path / "out", "--dataset-name", "here")
@@ -112,7 +112,7 @@ def test_a_plain_config_runs_on_both_sources_and_ends_where_traces_end(tmp_path:
             if name != "claude_code":  # theirs takes the answer of a branch that was rewound
                 assert mine["final_assistant_message"] == other["final_assistant_message"]
     assert code != 0
-    assert said.endswith("only 7 traces: ask for at most 7 records")
+    assert said.endswith("only 8 traces: ask for at most 8 records")
 
 
 @pytest.fixture

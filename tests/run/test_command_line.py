@@ -60,7 +60,7 @@ def test_closed_streams_are_no_error(home: Path, name: str) -> None:
     assert done.returncode == code
     assert "Traceback" not in done.stderr
     assert bool(done.stdout) == (name == "stderr")
-    assert ("only 7 traces: " in done.stderr) == (name == "stdout")
+    assert ("only 8 traces: " in done.stderr) == (name == "stdout")
 
 
 def test_a_full_device_is_one_line(home: Path) -> None:
