@@ -15,7 +15,7 @@ Words used all over the house:
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -231,11 +231,6 @@ HEAVY_COLUMNS: tuple[str, ...] = (
     "dropped",
     "redacted",
 )
-
-
-def list_trace_fields() -> tuple[str, ...]:
-    """The stored fields of a ``Trace``, in order."""
-    return tuple(item.name for item in fields(Trace))
 
 
 def _render_part(part: Mapping[str, Any]) -> str:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from data_designer.config.models import ModelConfig
     from pydantic import BaseModel
 
-#: Side columns of a model column, by suffix.
-STATUS, ERROR = "_status", "_error"
-
 
 @dataclass(frozen=True, slots=True)
 class RecipeOptions:
