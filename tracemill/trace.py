@@ -10,13 +10,17 @@ Words used all over the house:
   agent gave to a sub-agent). What a harness put into the user role is ``injected``.
 * tool call: an entry of ``tool_calls`` on a model turn; it is paired when a message of role ``tool`` has its id.
 * step: one model turn with the context that it saw, see ``Trace.contexts``.
+
+The records are structs of msgspec: made in a fifth of the time of a frozen dataclass and decoded from the store without
+Python code. ``msgspec.structs.replace`` gives a changed copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+import msgspec
 
 Role = Literal["system", "user", "assistant", "tool"]
 Origin = Literal["human", "injected", "model", "tool", "compaction"]
@@ -25,8 +29,7 @@ Origin = Literal["human", "injected", "model", "tool", "compaction"]
 SELF = -1
 
 
-@dataclass(frozen=True, slots=True)
-class ToolCall:
+class ToolCall(msgspec.Struct, frozen=True, gc=False):
     """One call of a tool. ``arguments`` is JSON text where the source had JSON, else the raw text as it was."""
 
     id: str
@@ -37,8 +40,7 @@ class ToolCall:
         return {"id": self.id, "type": "function", "function": {"name": self.name, "arguments": self.arguments}}
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One chat message.
 
     ``content`` is text, or parts: ``{"type": "text", "text": str}`` and image placeholders
@@ -92,8 +94,7 @@ class Message:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True, gc=False):
     """One conversation of one agent.
 
     ``success`` is true, false or null (unknown); ``reward`` a number or null. ``dropped`` counts the lines that were
@@ -116,7 +117,7 @@ class Trace:
     repository_url: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
-    source_meta: dict[str, Any] = field(default_factory=dict[str, Any])
+    source_meta: dict[str, Any] = {}
     task_id: str | None = None
     success: bool | None = None
     reward: float | None = None
@@ -128,8 +129,8 @@ class Trace:
     input_tokens: int | None = None
     output_tokens: int | None = None
     is_partial: bool = False
-    dropped: dict[str, int] = field(default_factory=dict[str, int])
-    redacted: dict[str, int] = field(default_factory=dict[str, int])
+    dropped: dict[str, int] = {}
+    redacted: dict[str, int] = {}
 
     @property
     def goal(self) -> str:

@@ -29,9 +29,11 @@ Source: https://harborframework.com/docs/trajectory-format
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tracemill.ingest.atif_steps import StepReader
 from tracemill.ingest.document_head import read_leading_fields

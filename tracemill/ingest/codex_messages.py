@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec.structs import replace
 
 from tracemill.ingest.codex_compaction import Entry, KeptKey, restart_context
 from tracemill.ingest.codex_meta import CodexIdentity, name_tool

@@ -31,10 +31,11 @@ Source: NousResearch/hermes-agent, ``hermes_state.py`` and ``gateway/session.py`
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.hermes_session import SessionRow, build_trace

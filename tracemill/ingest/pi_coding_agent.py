@@ -27,9 +27,11 @@ Source: badlogic/pi-mono, ``packages/coding-agent/docs/session.md`` and ``src/co
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from tracemill.ingest.json_fields import dump_json, format_time, get_int, get_text
 from tracemill.ingest.lines import Row, read_head_rows, read_rows

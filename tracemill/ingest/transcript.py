@@ -6,7 +6,9 @@ Every tool call is followed by its result, in call order, wherever in the source
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+
+from msgspec.structs import replace
 
 from tracemill.ingest.json_fields import dump_json
 from tracemill.ingest.source import LossLog

@@ -7,12 +7,14 @@ placeholder already is never touched: redacting twice changes nothing.
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar, cast
+
+from msgspec import structs
 
 from tracemill.redact.assignments import find_assigned, is_secret_name
 from tracemill.redact.finding import build_gate, find_hits
@@ -32,6 +34,7 @@ _ODD_JSON = re.compile(r'[^\\\n]*+(?:\\(?:["\\](?<!sers\\\\)|n(?!-))[^\\\n]*+)*+
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 #: Fields of a ``Trace`` that hold no text of the trace.
 _PLAIN_FIELDS = frozenset({"source_kind", "messages", "started_at", "ended_at", "dropped", "redacted"})
+_TEXT_FIELDS = tuple(name for name in Trace.__struct_fields__ if name not in _PLAIN_FIELDS)
 
 Counts = dict[str, int]
 
@@ -106,23 +109,23 @@ class Redactor:
         """The trace with placeholders in all its fields, and their number by kind added to ``redacted``."""
         tally = _Tally()
         changes: dict[str, Any] = {}
-        for item in dataclasses.fields(trace):
-            old = getattr(trace, item.name)
-            if item.name not in _PLAIN_FIELDS and (new := self._redact_value(old, tally)) is not old:
-                changes[item.name] = new
+        for name in _TEXT_FIELDS:
+            old = getattr(trace, name)
+            if old and (new := self._redact_value(old, tally)) is not old:
+                changes[name] = new
         messages = tuple(self._redact_message(message, tally) for message in trace.messages)
         counts = tally.counts
         if not counts:
             return trace
         total = {kind: trace.redacted.get(kind, 0) + counts.get(kind, 0) for kind in {*trace.redacted, *counts}}
-        return dataclasses.replace(trace, messages=messages, redacted=dict(sorted(total.items())), **changes)
+        return structs.replace(trace, messages=messages, redacted=dict(sorted(total.items())), **changes)
 
     def redact_loss(self, loss: AnyLoss) -> AnyLoss:
         """The loss with placeholders in its path, detail and content."""
         path, detail, content = (self.redact_text(text) for text in (loss.path, loss.detail, loss.content))
         if (path, detail, content) == (loss.path, loss.detail, loss.content):
             return loss
-        return cast(AnyLoss, dataclasses.replace(cast(Any, loss), path=path, detail=detail, content=content))
+        return cast(AnyLoss, replace(cast(Any, loss), path=path, detail=detail, content=content))
 
     def _redact_message(self, message: Message, tally: _Tally) -> Message:
         content, reasoning, model, calls = message.content, message.reasoning_content, message.model, message.tool_calls
@@ -137,11 +140,11 @@ class Redactor:
         is_same = content is message.content and reasoning is message.reasoning_content and model is message.model
         if is_same and all(new is old for new, old in zip(calls, message.tool_calls, strict=True)):
             return message
-        return dataclasses.replace(message, content=content, reasoning_content=reasoning, tool_calls=calls, model=model)
+        return structs.replace(message, content=content, reasoning_content=reasoning, tool_calls=calls, model=model)
 
     def _redact_call(self, call: ToolCall, tally: _Tally) -> ToolCall:
         arguments = self._redact_arguments(call.arguments, tally)
-        return call if arguments is call.arguments else dataclasses.replace(call, arguments=arguments)
+        return call if arguments is call.arguments else structs.replace(call, arguments=arguments)
 
     def _redact_arguments(self, text: str, tally: _Tally) -> str:
         """Redact JSON text string by string, so that it stays valid and all else in it stays as it was written."""
