@@ -5,6 +5,7 @@ Other commands: ``merge NAME`` puts the parts of a partitioned run together; ``-
 
 from __future__ import annotations
 
+import gc
 import sys
 from pathlib import Path
 
@@ -14,4 +15,7 @@ if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))  # recipes and schemas lie beside this file and in no package
     from tracemill.run.main import main
 
-    sys.exit(main(ROOT, sys.argv[1:]))
+    gc.set_threshold(100_000, 50, 100)  # the imports make 400,000 objects that stay: walk through them seldom
+    code = main(ROOT, sys.argv[1:])
+    gc.freeze()  # nor once more on exit
+    sys.exit(code)

@@ -9,7 +9,7 @@ from functools import cache
 
 from tracemill.redact.assignments import ASSIGNED_LABELS, find_assigned, list_assigned_needs
 from tracemill.redact.gate import Gate
-from tracemill.redact.names import find_emails, find_homes, list_name_needs
+from tracemill.redact.names import HOME_LABELS, NAME_LABELS, find_emails, find_homes, list_name_needs
 from tracemill.redact.sieve import find_keys, list_key_needs
 
 Hit = tuple[int, int, str]
@@ -31,14 +31,15 @@ def find_hits(text: str, labels: frozenset[str], extra: ExtraRules = ()) -> list
     """
     if not labels and not extra:
         return []
-    hits = [*find_keys(text, labels)]
+    hits = list(find_keys(text, labels)) if not labels <= NAME_LABELS else []
     if not labels.isdisjoint(ASSIGNED_LABELS):
         hits += find_assigned(text, labels)
     if extra:
         hits += _find_extra(text, extra)
     if "@" in labels:
         hits += find_emails(text)
-    hits += find_homes(text, labels)
+    if not labels.isdisjoint(HOME_LABELS):
+        hits += find_homes(text, labels)
     if hits and "[REDACTED_" in text:
         hits = _drop_overlaps(hits, [match.span() for match in _PLACEHOLDER.finditer(text)])
     return _merge_hits(hits) if len(hits) > 1 else hits

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Set
+from functools import lru_cache
 
 from tracemill.redact.gate import Need
 
@@ -57,6 +58,7 @@ _SLUG_HOME = re.compile(
 _WINDOWS_HEADS = ("\\U", "/U", "\\u")
 _HOMES = (*_UNIX_HOMES, ("sers\\", _WINDOWS_HOME), ("-home-", _SLUG_HOME), ("%2F", _ENCODED_HOME))
 HOME_LABELS = frozenset(label for label, _ in _HOMES)
+NAME_LABELS = HOME_LABELS | {"@"}
 _ROLES = _split(
     "user users username docs web_user shared public default root runner node ubuntu debian admin administrator vscode "
     "codespace gitpod jovyan app appuser coder dev developer docker ec2-user vagrant pi git jenkins nobody oai "
@@ -102,9 +104,15 @@ def find_homes(text: str, labels: Set[str]) -> Iterator[Hit]:
             if pattern is _WINDOWS_HOME and text[max(0, match.start() - 2) : match.start()] not in _WINDOWS_HEADS:
                 continue
             start, end = match.span("name")
-            name = text[start:end].rstrip(".-")
-            if name and name.lower() not in _ROLES and not _PLACEHOLDER_NAME.fullmatch(name):
-                yield start, start + len(name), "home"
+            if length := _measure_name(text[start:end]):
+                yield start, start + length, "home"
+
+
+@lru_cache(maxsize=1024)
+def _measure_name(found: str) -> int:
+    """How much of what stands in a name's place is a person's name; 0 for a role or a placeholder."""
+    name = found.rstrip(".-")
+    return 0 if name.lower() in _ROLES or _PLACEHOLDER_NAME.fullmatch(name) else len(name)
 
 
 def _find_local_start(text: str, at: int) -> int:

@@ -209,7 +209,7 @@ class Redactor:
         is_short = len(text) <= _MAX_SHORT_CHARS  # a longer one is cheaper to scan again than to keep
         if is_short and (len(text) < _MIN_CHARS or text in tally.clean):
             return text
-        gate, placeholders = build_gate(), tally.placeholders
+        gate, placeholders, counts = build_gate(), tally.placeholders, tally.counts
         for _ in range(_MAX_PASSES):
             labels = gate.list_open(text)
             hits = find_hits(text, labels, self._extra)
@@ -225,7 +225,7 @@ class Redactor:
                 if (placeholder := placeholders.get(place)) is None:
                     placeholder = placeholders[place] = self._build_placeholder(*place)
                 pieces += (text[done:start], placeholder)
-                tally.add(kind)
+                counts[kind] = counts.get(kind, 0) + 1
                 done = end
             text = "".join((*pieces, text[done:]))
             if all(kind == "home" for _, _, kind in hits):

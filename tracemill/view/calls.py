@@ -12,7 +12,6 @@ import json
 import re
 from collections import deque
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 import msgspec
@@ -68,8 +67,7 @@ _PATCH_FILE = re.compile(r"^\*\*\* (?:Add|Update|Delete) File: (.+)$", re.MULTIL
 _PATCH_LINE = re.compile(r"^[+-](?![+-]{2} ).*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(msgspec.Struct, frozen=True, gc=False):
     """One tool call with its result.
 
     ``number`` counts from 1 over the trace, ``index`` is the message's place in it. ``subject`` is what the call was

@@ -7,8 +7,9 @@ is solved for exactly, so that the view fills its budget and no line is rendered
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+import msgspec
 
 from tracemill.trace import Message, Trace
 from tracemill.view.calls import Call, squeeze_text
@@ -22,8 +23,7 @@ _LEAST_SHOWN = 12
 _LEAST_SAID = 60
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(msgspec.Struct, frozen=True, gc=False):
     """Text that may be cut. ``text`` is what was scanned of it, ``chars`` the length of the whole."""
 
     text: str
@@ -34,8 +34,7 @@ class Segment:
     prefix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True, gc=False):
     """One line of the timeline. ``first`` and ``last`` are the numbers of the calls in it, 0 where it holds none."""
 
     kind: ItemKind

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import Any, Literal, cast
+
+import msgspec
 
 from tracemill.trace import Message
 
@@ -38,10 +39,18 @@ _FAILED = re.compile(
     r"|error: could not compile|ImportError while|Interrupted: \d+ error|Tests?:\s+[1-9]\d* failed|[✗✘] [1-9]\d* ",
     re.MULTILINE,
 )
-_PASSED = re.compile(
-    r"\b[1-9]\d* (?:passed|passing|pass\b)|test result: ok|^ok\s+\S+|^PASS\b|^OK\b(?: \(|$)|^# pass [1-9]|BUILD SUCCESS"
-    r"|Tests run: [1-9]\d*, Failures: 0, Errors: 0|[1-9]\d* examples?, 0 failures|\b[Aa]ll (?:\d+ )?tests? pass",
-    re.MULTILINE,
+#: A word that has to stand in the text, and the expression that is tried where it does.
+_PASSED = tuple(
+    (word, re.compile(pattern, re.MULTILINE))
+    for word, pattern in (
+        (" pass", r"\b[1-9]\d* (?:passed|passing|pass\b)|^# pass [1-9]|\b[Aa]ll (?:\d+ )?tests? pass"),
+        ("PASS", r"^PASS\b"),
+        ("OK", r"^OK\b(?: \(|$)"),
+        ("ok", r"^ok\s+\S+|test result: ok"),
+        ("BUILD SUCCESS", r"BUILD SUCCESS"),
+        ("Errors: 0", r"Tests run: [1-9]\d*, Failures: 0, Errors: 0"),
+        (", 0 failures", r"[1-9]\d* examples?, 0 failures"),
+    )
 )
 _SUMMARY = re.compile(
     r"^=+ .*\b\d+ (?:passed|failed|error).* in [\d.:]+|^\d+ (?:passed|failed)[^\n]* in [\d.]+s|^Ran \d+ tests? in"
@@ -54,8 +63,7 @@ _FAILED_WORDS = ("ail", "FAIL", "rror", "Interrupted", "✗", "✘")
 _VERDICT_CHARS = 1_500
 
 
-@dataclass(frozen=True, slots=True)
-class CallResult:
+class CallResult(msgspec.Struct, frozen=True, gc=False):
     """The end of a call. ``status`` ``none``: no result in the trace; ``refused``: a person said no.
 
     ``head`` and ``tail`` are up to ``scan`` characters of the output from either end (the same text where it is
@@ -97,7 +105,7 @@ def read_verdict(tail: str, exit_code: int | None, is_error: bool | None, *, is_
         return None
     if any(word in tail for word in _FAILED_WORDS) and _FAILED.search(tail):
         return "failed"
-    if _PASSED.search(tail):
+    if any(word in tail and pattern.search(tail) for word, pattern in _PASSED):
         return "failed" if is_error and exit_code not in (None, 0) else "passed"
     if not is_certain or "command not found" in tail:
         return "failed" if is_certain else None
