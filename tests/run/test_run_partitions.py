@@ -136,26 +136,31 @@ def test_copies_and_sub_agents_follow_their_root(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_a_part_reads_its_own_bodies_alone(format_name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read: list[Path] = []
+    read: list[tuple[Path, object]] = []
     sources = []
     for source in tracemill.ingest.SOURCES:
 
         def read_file(path, log, options, source=source):
-            read.append(path)
+            read.append((path, None))
             return source.read_file(path, log, options)
 
-        sources.append(replace(source, read_file=read_file))
+        def read_entry(path, entry, log, options, source=source):
+            read.append((path, entry.key))
+            return source.read_entry(path, entry, log, options)
+
+        sources.append(replace(source, read_file=read_file, read_entry=read_entry))
     monkeypatch.setattr(tracemill.ingest, "SOURCES", tuple(sources))
     job = Job(format_name, EXAMPLES / format_name, tmp_path / "out")
     job.create("whole")
-    everything, own = Counter(read), Counter[Path]()
+    everything, own, files = Counter(read), Counter[tuple[Path, object]](), 0
     for index in range(3):
         read.clear()
         part = job.create_part("parts", index, 3).folder
-        assert len(read) == read_record(part)["counts"]["read"]["files_read"]
+        files += read_record(part)["counts"]["read"]["files_read"]
         own.update(read)
     assert set(everything.values()) == {1}
     assert own == everything
+    assert files == len({path for path, _ in everything})
 
 
 def test_a_file_that_is_no_session_is_told_of_once(tmp_path: Path) -> None:

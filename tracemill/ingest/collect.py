@@ -10,13 +10,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import msgspec
 from msgspec.structs import replace
 
 from tracemill.errors import CountError
-from tracemill.ingest.inventory import Group, Inventory, Selection
+from tracemill.ingest.inventory import Group, Inventory, Member, Selection
 from tracemill.ingest.source import Loss, LossLog, ReadOptions, Source
 from tracemill.redact import Redactor
 from tracemill.trace import Message, Trace
@@ -30,8 +29,9 @@ class Intake:
 
     ``traces_found = traces_kept + repeated + no_messages + not_selected + over_limit``, where ``over_limit`` are the
     rest of the last session read when the number asked for was reached. Each of ``files_read`` gave traces or is one of
-    ``files_without_traces``; of ``lines_read``, ``lines_with_losses`` lost something. ``losses`` holds every loss,
-    redacted, ready for ``rejects.jsonl``; ``notes`` what was mended.
+    ``files_without_traces``, but for files that hold many sessions, which are read session by session. Of
+    ``lines_read``, ``lines_with_losses`` lost something. ``losses`` holds every loss, redacted, ready for
+    ``rejects.jsonl``; ``notes`` what was mended.
     """
 
     files_read: int = 0
@@ -93,27 +93,31 @@ def read_group(
 ) -> list[Trace]:
     """Read all files of one root session; every conversation once, its main session first."""
     traces: list[Trace] = []
-    for path in group.paths:
-        traces.extend(_read_file(source, path, intake, options, redactor))
+    for member in group.members:
+        traces.extend(_read_member(source, member, intake, options, redactor))
     intake.traces_found += len(traces)
     traces = [trace for trace in traces if _has_messages(trace, intake)]
     unique = list(_drop_repeats(traces, intake))
     return sorted(unique, key=lambda trace: trace.is_sidechain)
 
 
-def _read_file(
-    source: Source, path: Path, intake: Intake, options: ReadOptions, redactor: Redactor | None
+def _read_member(
+    source: Source, member: Member, intake: Intake, options: ReadOptions, redactor: Redactor | None
 ) -> list[Trace]:
+    path, entry = member.path, member.entry
     log = LossLog(path=str(path))
-    intake.files_read += 1
+    intake.files_read += member.counts
     traces: list[Trace] = []
     try:
-        traces.extend(source.read_file(path, log, options))
+        if entry is None or source.read_entry is None:
+            traces.extend(source.read_file(path, log, options))
+        else:
+            traces.extend(source.read_entry(path, entry, log, options))
     except OSError as error:
         log.drop("unreadable_file", detail=error.strerror or str(error))
     intake.lines_read += log.lines_read
     intake.lines_with_losses += len({loss.line for loss in log.losses if loss.line is not None})
-    intake.files_without_traces += not traces
+    intake.files_without_traces += entry is None and not traces
     for reason, count in log.notes.items():
         intake.notes[reason] = intake.notes.get(reason, 0) + count
     if redactor is None:

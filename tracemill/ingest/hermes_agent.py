@@ -9,7 +9,7 @@ Files, under ``~/.hermes/sessions`` and beside it:
   default. It lies in ``~/.hermes``, one folder above: name that folder to read it.
 
 ``sessions.json`` (the gateway's index) and ``request_dump_*.json`` are no sessions. A session that two of these files
-hold is read from each.
+hold is read from the one that holds more of it.
 
 Checked against Hermes Agent 0.19.0 (state.db schema 22) and exports of mid 2026. One literal row of a transcript::
 
@@ -23,7 +23,7 @@ Dropped and counted: rewound messages (``abandoned_branch``), unknown roles (``u
 role (``malformed_record``). Dropped: provider-specific copies of the reasoning, costs, chat ids of messengers.
 
 ``root_session_id`` is the parent's id where a record names one (before its ``messages``), else the session's own; in
-``state.db`` the head of the chain of parents. The head of a ``state.db`` file is a constant, as it holds many roots.
+``state.db`` the head of the chain of parents. Databases and exports are taken session by session.
 
 Source: NousResearch/hermes-agent, ``hermes_state.py`` and ``gateway/session.py``.
 """
@@ -39,10 +39,10 @@ from msgspec.structs import replace
 
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.hermes_session import SessionRow, build_trace
-from tracemill.ingest.hermes_state import STATE_FILE, read_state, read_state_head
+from tracemill.ingest.hermes_state import STATE_FILE, list_state, read_state, read_state_head, read_state_session
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_text
-from tracemill.ingest.lines import Row, read_document, read_rows
-from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
+from tracemill.ingest.lines import Row, index_lines, read_document, read_line_at, read_rows
+from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
 
@@ -77,6 +77,36 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
         traces = _read_snapshot(path, log)
     else:
         traces = _read_lines(path, log, options)
+    yield from finish_traces([trace for trace in traces if trace is not None], log)
+
+
+def list_entries(path: Path) -> tuple[Entry, ...] | None:
+    """The sessions of a database, or of an export of two sessions or more; what is no session goes with the first."""
+    if path.name == STATE_FILE:
+        return list_state(path)
+    if path.suffix == ".json":
+        return None
+    places: list[tuple[tuple[int, int], Head | None]] = []
+    for number, offset, rows in index_lines(path):
+        if len(rows) > 1 or (rows and isinstance(rows[0].value.get("role"), str)):
+            return None  # a transcript, or glued sessions
+        head = _describe_head(rows[0].value) if rows and _is_session(rows[0].value) else None
+        if head is None and not places:
+            return None
+        places.append(((number, offset), head))
+    heads = [head for _, head in places if head is not None]
+    return tuple(Entry(key, head or heads[0]) for key, head in places) if len(heads) > 1 else None
+
+
+def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
+    """The session of one entry."""
+    if path.name == STATE_FILE:
+        traces = [read_state_session(path, entry, log, SOURCE.name)]
+    else:
+        rows = read_line_at(path, entry.key, log, options)
+        ours = [row for row in rows if _is_session(row.value)]
+        traces = [_build_from_record(row.value, "export", path, log, row.line) for row in ours]
+        _count_strangers([row for row in rows if not _is_session(row.value)], log, is_ours=True)
     yield from finish_traces([trace for trace in traces if trace is not None], log)
 
 
@@ -192,4 +222,6 @@ SOURCE = Source(
     read_head=read_head,
     read_file=read_file,
     default_files=("~/.hermes/state.db",),
+    list_entries=list_entries,
+    read_entry=read_entry,
 )

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tracemill.ingest.hermes_session import SessionRow, build_trace
-from tracemill.ingest.json_fields import get_text
-from tracemill.ingest.source import Head, LossLog
+from tracemill.ingest.json_fields import format_time, get_text
+from tracemill.ingest.source import Entry, Head, LossLog
 from tracemill.trace import Trace
 
 STATE_FILE = "state.db"
@@ -51,6 +51,37 @@ def read_state(path: Path, log: LossLog, source_kind: str) -> Iterator[Trace | N
             yield from _read_sessions(database, path, log, source_kind)
     except _READ_ERRORS as error:
         log.drop("unreadable_file", detail=str(error)[:300])
+
+
+def list_state(path: Path) -> tuple[Entry, ...] | None:
+    """The sessions of a database in order of their start; None where it cannot be read in full."""
+    log = LossLog(path=str(path))
+    try:
+        with closing(_open_database(path)) as database:
+            sessions = _list_sessions(database, log)
+    except (*_READ_ERRORS, OSError):
+        return None
+    parents = {str(session.get("id")): get_text(session, "parent_session_id") for session in sessions}
+    return None if log.losses else tuple(Entry(session.get("id"), _describe(session, parents)) for session in sessions)
+
+
+def read_state_session(path: Path, entry: Entry, log: LossLog, source_kind: str) -> Trace | None:
+    """One session of a database; what cannot be read is logged."""
+    try:
+        with closing(_open_database(path)) as database:
+            found = database.execute("SELECT * FROM sessions WHERE id IS ?", (entry.key,)).fetchone()
+            rows = _list_messages(database, entry.key, log)
+    except _READ_ERRORS as error:
+        log.drop("unreadable_file", detail=str(error)[:300])
+        return None
+    log.lines_read += len(rows)
+    session = _to_record(found) if found is not None else {"id": entry.key}
+    root = entry.head.root_session_id
+    return build_trace(session, rows, str(entry.key), root, "state_db", path, log, source_kind)
+
+
+def _describe(session: Mapping[str, Any], parents: Mapping[str, str | None]) -> Head:
+    return Head(_find_root(str(session.get("id")), parents), format_time(session.get("started_at")))
 
 
 def _open_database(path: Path) -> sqlite3.Connection:

@@ -15,7 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from tracemill.errors import ConfigError, InputError
-from tracemill.ingest.source import Head, Loss, Source
+from tracemill.ingest.source import Entry, Head, Loss, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,25 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """A file, or one entry of a file that holds many sessions. Such a file counts where its first entry stands."""
+
+    path: Path
+    entry: Entry | None = None
+    counts: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Group:
-    """Files of one root session, in path order."""
+    """Files (or entries of files) of one root session, in path order."""
 
     root_session_id: str
-    paths: tuple[Path, ...]
+    members: tuple[Member, ...]
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files, each once."""
+        return tuple(dict.fromkeys(member.path for member in self.members))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +125,7 @@ def locate_files(
 
 def take_inventory(source: Source, root: Path, files: Sequence[Path], selection: Selection) -> Inventory:
     """Group files by root session and apply what heads can decide: partition, date, order."""
-    members: dict[str, list[Path]] = {}
+    members: dict[str, list[Member]] = {}
     root_ids: set[str] = set()
     rejects: list[Loss] = []
     left_out = 0
@@ -122,13 +136,21 @@ def take_inventory(source: Source, root: Path, files: Sequence[Path], selection:
                 rejects.pop()
                 left_out += 1
             continue
-        root_ids.add(head.root_session_id)
-        if not _is_selected(head, selection):
-            left_out += 1
-            continue
-        members.setdefault(head.root_session_id, []).append(path)
-    groups = [Group(root_id, tuple(paths)) for root_id, paths in members.items()]
+        for entry_head, member in _list_members(source, path, head):
+            root_ids.add(entry_head.root_session_id)
+            if _is_selected(entry_head, selection):
+                members.setdefault(entry_head.root_session_id, []).append(member)
+            else:
+                left_out += member.counts
+    groups = [Group(root_id, tuple(found)) for root_id, found in members.items()]
     return Inventory(root, tuple(_order(groups, selection)), tuple(rejects), len(files), left_out, frozenset(root_ids))
+
+
+def _list_members(source: Source, path: Path, head: Head) -> list[tuple[Head, Member]]:
+    entries = source.list_entries(path)
+    if not entries:
+        return [(head, Member(path))]
+    return [(entry.head, Member(path, entry, number == 0)) for number, entry in enumerate(entries)]
 
 
 def _name_within(path: Path, root: Path) -> str:
@@ -157,7 +179,7 @@ def _is_selected(head: Head, selection: Selection) -> bool:
 
 
 def _order(groups: Iterable[Group], selection: Selection) -> list[Group]:
-    ordered = sorted(groups, key=lambda group: group.paths[0].as_posix())
+    ordered = sorted(groups, key=lambda group: group.members[0].path.as_posix())
     if selection.shuffle_seed is not None:
         random.Random(selection.shuffle_seed).shuffle(ordered)
     return ordered

@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from tracemill.ingest.json_decode import decode_json, decode_tolerant, mend_text
-from tracemill.ingest.source import LossLog, ReadOptions
+from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES, LossLog, ReadOptions
 
 _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 4096
@@ -103,6 +103,39 @@ def read_head_rows(path: Path, limit: int = 40) -> Iterator[Row]:
                 return
             if line.strip():
                 yield from decode_line(line, number, log, is_last=False)
+
+
+def index_lines(path: Path) -> Iterator[tuple[int, int, list[Row]]]:
+    """Yield ``(number, offset in bytes, objects)`` of each line of a JSONL file that is not blank.
+
+    A line that holds anything but one object gives none or several; nothing is logged. UTF-16 gives no line.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    log = LossLog(path=str(path))
+    with path.open("rb") as file:
+        start = file.read(_SAMPLE_BYTES)
+        if _guess_utf16(start):
+            return
+        offset = file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
+        for number, raw, is_last in _read_lines(file, log, DEFAULT_MAX_LINE_BYTES):
+            if raw.strip() or (log.losses and log.losses[-1].line == number):
+                yield number, offset, list(decode_line(raw, number, log, is_last=is_last)) if raw.strip() else []
+            offset = file.tell()
+
+
+def read_line_at(path: Path, place: tuple[int, int], log: LossLog, options: ReadOptions) -> list[Row]:
+    """The objects of the line that ``index_lines`` gave with ``place`` (number, offset); what is lost goes to the log.
+
+    Raises:
+        OSError: the file cannot be opened or read.
+    """
+    with path.open("rb") as file:
+        number, offset = place
+        file.seek(offset)
+        line = next(_read_lines(file, log, options.max_line_bytes, number), None)
+        return [] if line is None else list(_decode_each([line], log))
 
 
 def read_document(path: Path, log: LossLog) -> Any | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 from tracemill.trace import Trace
 
@@ -104,6 +105,14 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
+class Entry:
+    """One session in a file that holds many: ``key`` tells the reader its place, ``head`` what it belongs to."""
+
+    key: Any
+    head: Head
+
+
+@dataclass(frozen=True, slots=True)
 class ReadOptions:
     """How files are read. ``max_line_bytes``: a longer line is dropped as ``line_too_long``."""
 
@@ -123,6 +132,9 @@ class Source:
       on any bytes; an ``OSError`` may pass.
     * ``read_file``: the traces of one file, unredacted. Never raises on any bytes; what is lost goes to the log. An
       ``OSError`` may pass. A trace's ``dropped`` is set from the log for the file's first trace.
+    * ``list_entries``, ``read_entry``: for a format whose files may hold many root sessions. The first lists them with
+      what else the file holds (so that nothing in it goes unread), or gives None for a file to be read as a whole; the
+      second reads one. Then sessions, not files, are grouped, selected and spread over partitions.
     """
 
     name: str
@@ -133,3 +145,5 @@ class Source:
     read_head: Callable[[Path], Head | None]
     read_file: Callable[[Path, LossLog, ReadOptions], Iterator[Trace]]
     default_files: tuple[str, ...] = ()
+    list_entries: Callable[[Path], tuple[Entry, ...] | None] = lambda _path: None
+    read_entry: Callable[[Path, Entry, LossLog, ReadOptions], Iterator[Trace]] | None = None
