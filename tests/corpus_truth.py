@@ -21,11 +21,11 @@ Lost = Counter[str]
 # record, item or event) or Pi. None: a row without a type (edge_cases, chat.jsonl). Choices: a name that Codex writes
 # is known wherever it stands (polylogue: item token_count; session_branch: row error); turn.completed and account/...
 # are Codex's, but no rollout's; branchSummary and compactionSummary are no entry types of Pi.
-UNKNOWN = {None, "tool_use", "tool_call", "tool_result", "function_result", "mystery_event", "mystery_item"}
-UNKNOWN |= {"future_top_level", "future_payload", "future_event", "totally_new_type", "turn.completed"}
-UNKNOWN |= {"account/rateLimits/updated", "branchSummary", "compactionSummary"}
-HEADER = ["format", "file", "trace_id", "human_turns", "tool_calls", "paired_results", "model"]
-HEADER += ["first_goal", "last_words"]
+UNKNOWN_NAMES = """future_payload tool_use tool_call tool_result function_result mystery_event mystery_item future_event
+future_top_level totally_new_type turn.completed account/rateLimits/updated branchSummary compactionSummary"""
+UNKNOWN = {None, *UNKNOWN_NAMES.split()}
+HEAD_NAMES = "format file trace_id human_turns tool_calls paired_results model first_goal last_words"
+HEAD = list[str](HEAD_NAMES.split())
 CODEX_CALLS = {"function_call", "custom_tool_call", "local_shell_call", "tool_search_call"}
 CODEX_ANSWERED_CALLS = {"web_search_call", "image_generation_call"}  # their result is in themselves
 CODEX_SPEAKERS = {"event user_message": "user", "event agent_message": "assistant"}
@@ -225,9 +225,9 @@ def read_atif(path: Path, lost: Lost) -> Iterator[Tally]:
     for step in document["steps"]:
         if step["source"] == "user":
             tally.human(step["message"])
-        elif step["source"] == "agent":
+        elif step["source"] == "agent" or step.get("metrics"):
             tally.says(step["message"], step.get("model_name"))
-        # Choice: the five steps of nemo_relay whose source is "<redacted>" have words: nothing is lost, nobody spoke.
+        # Choice: nothing is lost in the steps of source "<redacted>" (nemo_relay); metrics are the agent's alone.
         ids = [call["tool_call_id"] for call in step.get("tool_calls") or []]
         tally.call(*ids)
         for result in (step.get("observation") or {}).get("results") or []:
@@ -275,7 +275,7 @@ def read_pi(path: Path, lost: Lost) -> Iterator[Tally]:
 
 
 def main(corpus: Path) -> None:
-    print(*HEADER, "lost", sep="\t")
+    print(*HEAD, "lost", sep="\t")
     by_hand: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for line in Path(__file__).with_name("corpus_truth_by_hand.tsv").read_text().splitlines()[1:]:
         file, trace_id, column, value, _reason = line.split("\t")
@@ -291,7 +291,7 @@ def main(corpus: Path) -> None:
             for tally in tallies or [Tally("")]:
                 columns, file = tally.columns(), path.relative_to(corpus).as_posix()
                 for column, value in by_hand.get((file, tally.trace_id), []):
-                    columns[HEADER.index(column) - 2] = value
+                    columns[HEAD.index(column) - 2] = value
                 print(name, file, *columns, losses, sep="\t")
                 losses = ""
 

@@ -37,7 +37,7 @@ from tracemill.plugin.config import (
 from tracemill.plugin.context import get_context
 from tracemill.plugin.conversation import CellFailure, CellRequest, Conversation
 from tracemill.plugin.templates import compile_template, find_variables
-from tracemill.view import fence, render_view
+from tracemill.view import fence, make_nonce, render_view
 
 logger = logging.getLogger(__name__)
 
@@ -121,9 +121,8 @@ class _ModelCellGenerator(ColumnGeneratorWithModelChatCompletion[TaskConfigT]):
         config = self.cell
         if config.view_chars is None:
             return None
-        trace = get_context().open_store(config.store).fetch(trace_id)
-        digest = hashlib.blake2b(trace_id.encode("utf-8", "replace"), digest_size=6).hexdigest()
-        return fence(render_view(trace, config.view_chars).text, VIEW_VARIABLE, digest)
+        text = render_view(get_context().open_store(config.store).fetch(trace_id), config.view_chars).text
+        return fence(text, VIEW_VARIABLE, make_nonce(text, trace_id))
 
     async def _fill(self, data: dict[str, Any], view: str | None) -> Any:
         user, system = self._render(data, view)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -53,6 +54,8 @@ class Options:
     patience: float
     timeout: int
     max_line_bytes: int
+    branches: bool
+    workers: int
 
 
 def parse_options(recipe: str, arguments: Sequence[str]) -> Options:
@@ -111,6 +114,10 @@ def _add_input(group: _Group) -> None:
     )
     group.add_argument("--num-partitions", type=_parse_positive, metavar="N",
                        help="number of parts that sessions are split into")  # fmt: skip
+    group.add_argument("--branches", action="store_true",
+                       help="take abandoned branches of a conversation as traces of their own")  # fmt: skip
+    group.add_argument("--workers", type=_parse_positive, default=count_cores(), metavar="N",
+                       help="processes that read large amounts of traces (default: the cores, %(default)s)")  # fmt: skip
     group.add_argument("--max-line-bytes", type=_parse_positive, default=DEFAULT_MAX_LINE_BYTES, metavar="N",
                        help="drop longer lines (default: %(default)s)")  # fmt: skip
 
@@ -188,6 +195,11 @@ def _check(options: Options) -> None:
         raise ConfigError(f"--view-chars {options.view_chars}: a view needs at least 500 characters")
     if options.dataset_name is not None and not _is_folder_name(options.dataset_name):
         raise ConfigError(f"--dataset-name {options.dataset_name!r}: use letters, digits, '.', '_' and '-'")
+
+
+def count_cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _is_folder_name(name: str) -> bool:

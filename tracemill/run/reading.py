@@ -73,7 +73,7 @@ def read_traces(options: Options, inventory: Inventory, folder: Path) -> Reading
         build_selection(options),
         folder,
         limit=options.num_records,
-        options=ReadOptions(max_line_bytes=options.max_line_bytes),
+        options=ReadOptions(max_line_bytes=options.max_line_bytes, branches=options.branches),
     )
     counts = _count(result.inventory, asdict(result.intake))
     losses = tuple(result.intake.losses)
