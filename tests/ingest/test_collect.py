@@ -8,6 +8,7 @@ from typing import Any
 
 from tracemill.ingest import ReadResult, get_source, store_inventory
 from tracemill.ingest.inventory import Selection, locate_files, take_inventory
+from tracemill.redact import Redactor
 
 
 def write_session(path: Path, session_id: str, texts: list[str]) -> None:
@@ -25,7 +26,8 @@ def write_session(path: Path, session_id: str, texts: list[str]) -> None:
 def read(folder: Path, tmp: Path, limit: int | None = None, ids: frozenset[str] = frozenset()) -> ReadResult:
     source, selection = get_source("codex"), Selection(trace_ids=ids)
     root, files = locate_files(source, str(folder))
-    return store_inventory(source, take_inventory(source, root, files, selection), selection, tmp, limit=limit)
+    inventory = take_inventory(source, root, files, selection)
+    return store_inventory(source, inventory, selection, tmp, limit=limit, redactor=Redactor())
 
 
 def test_the_longest_copy_of_a_session_stays(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from tests.corpus_rules_model import COLUMNS, HOSTED, count_names, sign, weigh, 
 from tests.ingest.test_corpus import CORPUS, FOLDERS, NEEDS_CORPUS, read_corpus_file
 from tracemill.ingest import get_source, store_inventory
 from tracemill.ingest.inventory import Selection, locate_files, take_inventory
+from tracemill.redact import Redactor
 from tracemill.trace import Message, ToolCall, Trace
 
 TABLES = Path(__file__).parent.parent
@@ -146,6 +147,7 @@ def test_copies_are_one_trace_and_conflicts_are_two(name: str, tmp_path: Path) -
     different, copies = count_conversations(Path(CORPUS), name, pairs)
     source, selection = get_source(FOLDERS[name]), Selection()
     root, files = locate_files(source, str(Path(CORPUS) / name))
-    result = store_inventory(source, take_inventory(source, root, files, selection), selection, tmp_path)
+    inventory = take_inventory(source, root, files, selection)
+    result = store_inventory(source, inventory, selection, tmp_path, redactor=Redactor())
     assert Counter(trace_id.partition("~")[0] for trace_id in result.store.trace_ids) == different
     assert result.intake.repeated == copies

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracemill.errors import InputError
+from tracemill.ingest.packed import pack_trace
 from tracemill.ingest.store import TraceStore, write_store
 from tracemill.trace import LIGHT_COLUMNS, Message, ToolCall, Trace
 
@@ -35,7 +36,7 @@ def build_trace(number: int, text: str = "Fix it") -> Trace:
 
 def test_a_trace_comes_back_equal(tmp_path: Path) -> None:
     traces = [build_trace(number) for number in range(40)]
-    store = write_store(tmp_path / "store", iter(traces))
+    store = write_store(tmp_path / "store", map(pack_trace, traces))
     assert store.trace_ids == [trace.trace_id for trace in traces]
     assert list(store.iterate()) == traces
     assert store.fetch("trace-33") == traces[33]
@@ -45,13 +46,13 @@ def test_a_trace_comes_back_equal(tmp_path: Path) -> None:
 @given(text=st.text(), others=st.lists(st.text(max_size=50), max_size=20))
 def test_any_text_comes_back(tmp_path_factory: pytest.TempPathFactory, text: str, others: list[str]) -> None:
     traces = [build_trace(number, said) for number, said in enumerate([text, *others])]
-    store = write_store(tmp_path_factory.mktemp("any") / "store", traces)
+    store = write_store(tmp_path_factory.mktemp("any") / "store", map(pack_trace, traces))
     assert list(store.iterate()) == traces
     store.close()
 
 
 def test_light_rows_are_served_in_slices(tmp_path: Path) -> None:
-    store = write_store(tmp_path / "store", (build_trace(number) for number in range(40)))
+    store = write_store(tmp_path / "store", (pack_trace(build_trace(number)) for number in range(40)))
     table = store.read_light(15, 10, ["trace_id", "tool_call_count", "success"])
     assert table.column("trace_id").to_pylist() == [f"trace-{number}" for number in range(15, 25)]
     assert table.column("tool_call_count").to_pylist() == [1] * 10
@@ -60,7 +61,7 @@ def test_light_rows_are_served_in_slices(tmp_path: Path) -> None:
 
 
 def test_only_the_owner_can_read_it(tmp_path: Path) -> None:
-    store = write_store(tmp_path / "store", [build_trace(1)])
+    store = write_store(tmp_path / "store", [pack_trace(build_trace(1))])
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
     store.remove()
     assert not store.folder.exists()
@@ -75,7 +76,7 @@ def test_a_failed_write_leaves_no_store(tmp_path: Path) -> None:
         fail()
 
     with pytest.raises(OSError, match="No space left"):
-        write_store(tmp_path / "store", traces())
+        write_store(tmp_path / "store", map(pack_trace, traces()))
     assert list((tmp_path / "store").iterdir()) == []
     with pytest.raises(InputError, match="no trace store here"):
         TraceStore(tmp_path / "store")

@@ -6,6 +6,8 @@ flags, help, defaults and the README's table follow from this tuple.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from tracemill.ingest.collect import Intake
     from tracemill.ingest.inventory import Inventory, Selection
     from tracemill.ingest.store import TraceStore
+    from tracemill.redact import Redactor
 
 __all__ = [
     "FORMAT_NAMES",
@@ -72,10 +75,12 @@ def read_into_store(
         OSError: the store cannot be written.
     """
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
+    from tracemill.redact import Redactor
 
     source = get_source(format_name)
     root, files = locate_files(source, path, None if file_pattern == "*" else file_pattern, recursive=recursive)
-    return store_inventory(source, take_inventory(source, root, files, Selection()), Selection(), folder)
+    inventory = take_inventory(source, root, files, Selection())
+    return store_inventory(source, inventory, Selection(), folder, redactor=Redactor())
 
 
 def store_inventory(
@@ -86,20 +91,29 @@ def store_inventory(
     *,
     limit: int | None = None,
     options: ReadOptions | None = None,
+    redactor: Redactor | None,
+    workers: int = 1,
+    meanwhile: Callable[[], None] | None = None,
 ) -> ReadResult:
     """Read the traces of an inventory (at most ``limit``), redact them and write them to a store in ``folder``.
 
-    Raises:
-        OSError: the store cannot be written.
-    """
-    from tracemill.ingest.collect import Intake, collect_traces
-    from tracemill.ingest.store import write_store
-    from tracemill.redact import Redactor
+    ``redactor`` None leaves everything as it was. ``workers``: how many processes may read, where there is much to
+    read and no ``limit``; then ``meanwhile`` is called while they do.
 
-    intake = Intake()
-    traces = collect_traces(
-        source, inventory, selection, intake, redactor=Redactor(), limit=limit, options=options or ReadOptions()
-    )
-    store = write_store(folder, traces)
+    Raises:
+        InputError: a reading process died. OSError: the store cannot be written.
+    """
+    from tracemill.ingest.collect import Intake, keep_found
+    from tracemill.ingest.parallel import LEAST_BYTES, measure_bytes, pack_each, pack_in_parallel
+    from tracemill.ingest.store import write_store
+
+    intake, options = Intake(), options or ReadOptions()
+    groups = inventory.groups
+    if workers > 1 and limit is None and len(groups) > 1 and measure_bytes(groups) >= LEAST_BYTES:
+        results = pack_in_parallel(source, groups, redactor, options, workers=workers, meanwhile=meanwhile)
+    else:
+        results = pack_each(source, groups, redactor, options)
+    with closing(results):
+        store = write_store(folder, keep_found(results, inventory, selection, intake, redactor, limit))
     intake.check()
     return ReadResult(store, intake, inventory)

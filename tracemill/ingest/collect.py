@@ -7,20 +7,20 @@ from their content (``id_conflict``). So does a session inside another session's
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from tracemill.errors import CountError
 from tracemill.ingest.inventory import Group, Inventory, Member, Selection
+from tracemill.ingest.packed import Packed, hash_content, rename_packed
 from tracemill.ingest.source import Loss, LossLog, ReadOptions, Source
 from tracemill.redact import Redactor
 from tracemill.trace import Message, Trace
 
-_encode = msgspec.json.Encoder().encode
+Found = TypeVar("Found", Trace, Packed)
 
 
 @dataclass(slots=True)
@@ -48,6 +48,17 @@ class Intake:
     notes: dict[str, int] = field(default_factory=dict[str, int])
     redacted: dict[str, int] = field(default_factory=dict[str, int])
 
+    def add(self, other: Intake) -> None:
+        """Add the counts and losses of another part of the reading."""
+        for item in fields(self):
+            mine, theirs = getattr(self, item.name), getattr(other, item.name)
+            if isinstance(mine, int):
+                setattr(self, item.name, mine + theirs)
+            elif isinstance(mine, list):
+                mine.extend(theirs)  # pyright: ignore[reportUnknownMemberType]
+            else:
+                _add_counts(mine, theirs)
+
     def check(self) -> None:
         """Raises: CountError: a trace went missing between reading and keeping."""
         kept = self.traces_kept + self.repeated + self.no_messages + self.not_selected + self.over_limit
@@ -66,13 +77,37 @@ def collect_traces(
     options: ReadOptions | None = None,
 ) -> Iterator[Trace]:
     """Yield at most ``limit`` traces of an inventory in reading order; no body is read beyond the last one taken."""
+    results = read_each(source, inventory.groups, redactor, options or ReadOptions())
+    return keep_found(results, inventory, selection, intake, redactor, limit)
+
+
+def read_each(
+    source: Source, groups: Iterable[Group], redactor: Redactor | None, options: ReadOptions
+) -> Iterator[tuple[Group, list[Trace], Intake]]:
+    """Read group after group, each when it is asked for."""
+    for group in groups:
+        intake = Intake()
+        traces = read_group(source, group, intake, redactor=redactor, options=options)
+        yield group, traces, intake
+
+
+def keep_found(
+    results: Iterator[tuple[Group, Sequence[Found], Intake]],
+    inventory: Inventory,
+    selection: Selection,
+    intake: Intake,
+    redactor: Redactor | None,
+    limit: int | None,
+) -> Iterator[Found]:
+    """Yield what is kept of what was read: each conversation once, selected, under an id of its own."""
     for loss in inventory.rejects:
         intake.losses.append(redactor.redact_loss(loss) if redactor else loss)
     seen: dict[str, str] = {}
-    for group in inventory.groups:
+    for _ in inventory.groups:
         if limit is not None and intake.traces_kept >= limit:
             return
-        traces = read_group(source, group, intake, redactor=redactor, options=options or ReadOptions())
+        group, traces, counts = next(results)
+        intake.add(counts)
         for found in traces:
             trace = _make_unique(found, group, inventory.root_ids, seen, intake)
             if trace is None:
@@ -83,8 +118,7 @@ def collect_traces(
                 intake.over_limit += 1
             else:
                 intake.traces_kept += 1
-                for kind, count in trace.redacted.items():
-                    intake.redacted[kind] = intake.redacted.get(kind, 0) + count
+                _add_counts(intake.redacted, trace.redacted)
                 yield trace
 
 
@@ -118,8 +152,7 @@ def _read_member(
     intake.lines_read += log.lines_read
     intake.lines_with_losses += len({loss.line for loss in log.losses if loss.line is not None})
     intake.files_without_traces += entry is None and not traces
-    for reason, count in log.notes.items():
-        intake.notes[reason] = intake.notes.get(reason, 0) + count
+    _add_counts(intake.notes, log.notes)
     if redactor is None:
         intake.losses.extend(log.losses)
         return traces
@@ -171,37 +204,41 @@ def _is_same_message(ours: Message, theirs: Message) -> bool:
 
 
 def _make_unique(
-    trace: Trace, group: Group, root_ids: frozenset[str], seen: dict[str, str], intake: Intake
-) -> Trace | None:
+    trace: Found, group: Group, root_ids: frozenset[str], seen: dict[str, str], intake: Intake
+) -> Found | None:
     """The trace under an id that no other trace of the run has; None where it came before with the same content.
 
     A guest (a session in a file whose head names another one) gives way to the file of its own session.
     """
-    digest = _hash_content(trace)
+    digest = _get_digest(trace)
     is_guest = trace.root_session_id != group.root_session_id and trace.root_session_id in root_ids
     if is_guest or seen.get(trace.trace_id, digest) != digest:
         trace = _add_suffix(trace, intake)
     if trace.trace_id in seen:
+        path = trace.light["source_path"] if isinstance(trace, Packed) else trace.source_path
         detail = f"trace {trace.trace_id} came before, in another file"
-        intake.losses.append(Loss("repeated_session", trace.source_path, detail=detail))
+        intake.losses.append(Loss("repeated_session", path, detail=detail))
         return None
     seen[trace.trace_id] = digest
     return trace
 
 
-def _add_suffix(trace: Trace, intake: Intake) -> Trace:
+def _add_suffix(trace: Found, intake: Intake) -> Found:
     intake.notes["id_conflict"] = intake.notes.get("id_conflict", 0) + 1
-    return replace(trace, trace_id=f"{trace.trace_id}~{_hash_content(trace)}")
+    new_id = f"{trace.trace_id}~{_get_digest(trace)}"
+    if isinstance(trace, Packed):
+        return rename_packed(trace, new_id)
+    return replace(trace, trace_id=new_id)
 
 
-def _hash_content(trace: Trace) -> str:
-    """Tells conversations with one id apart, by length, first and last words.
-
-    No times: Hermes writes one session into a snapshot and into its database with different ones.
-    """
-    content = [len(trace.messages), trace.goal[:2000], trace.final_assistant_message[:2000]]
-    return hashlib.blake2b(_encode(content), digest_size=4).hexdigest()
+def _get_digest(trace: Trace | Packed) -> str:
+    return trace.digest if isinstance(trace, Packed) else hash_content(trace)
 
 
-def _is_asked_for(trace: Trace, wanted: frozenset[str]) -> bool:
+def _is_asked_for(trace: Trace | Packed, wanted: frozenset[str]) -> bool:
     return trace.trace_id in wanted or trace.root_session_id in wanted
+
+
+def _add_counts(total: dict[str, int], more: Mapping[str, int]) -> None:
+    for name, count in more.items():
+        total[name] = total.get(name, 0) + count

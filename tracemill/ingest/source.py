@@ -117,8 +117,8 @@ class ReadOptions:
     """How files are read.
 
     * ``max_line_bytes``: a longer line is dropped as ``line_too_long``.
-    * ``branches``: an abandoned branch of a conversation is a trace of its own, ``<trace id>~<id of its last row>`` with
-      the live trace as its parent; without it, its rows are lost as ``abandoned_branch``.
+    * ``branches``: an abandoned branch of a conversation is a trace of its own, ``<trace id>~<id of its last row>``
+      with the live trace as its parent; without it, its rows are lost as ``abandoned_branch``.
     """
 
     max_line_bytes: int = DEFAULT_MAX_LINE_BYTES

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tracemill.errors import InputError
+from tracemill.ingest.packed import Packed
 from tracemill.trace import LIGHT_COLUMNS, Trace
 
 _LIGHT_FILE = "light.parquet"
@@ -34,7 +35,6 @@ _CACHED_BYTES = 16 * 1024 * 1024
 #: Bare pages: nothing is looked for by value, and compressing 2 MB takes longer (2.7 ms) than all else of writing them
 #: (1 ms). The store is as large as the traces and goes away with the run.
 _WHOLE: Mapping[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": False}
-_encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Trace).decode
 
 _ARROW_TYPES: Mapping[str, pa.DataType] = {
@@ -54,7 +54,7 @@ _LIGHT_SCHEMA = pa.schema([*build_light_schema(), ("goal", pa.string())])
 _TRACE_SCHEMA = pa.schema([("trace_json", pa.large_binary())])
 
 
-def write_store(folder: Path, traces: Iterable[Trace]) -> TraceStore:
+def write_store(folder: Path, traces: Iterable[Packed]) -> TraceStore:
     """Write traces to ``folder`` (made, mode 0700) as they come; memory holds one row group of each file.
 
     Raises:
@@ -171,20 +171,14 @@ class TraceStore:
             self._decoded_bytes -= dropped_bytes
 
 
-def read_light_row(trace: Trace) -> dict[str, Any]:
-    """The light columns of one trace."""
-    return {name: getattr(trace, name) for name in LIGHT_COLUMNS}
-
-
-def _write_rows(traces: Iterable[Trace], light_writer: pq.ParquetWriter, whole_writer: pq.ParquetWriter) -> None:
+def _write_rows(traces: Iterable[Packed], light_writer: pq.ParquetWriter, whole_writer: pq.ParquetWriter) -> None:
     light: list[dict[str, Any]] = []
     whole: list[bytes] = []
     size_bytes = 0
     for trace in traces:
-        encoded = _encode(trace)
-        light.append({**read_light_row(trace), "goal": trace.goal})
-        whole.append(encoded)
-        size_bytes += len(encoded)
+        light.append(trace.light)
+        whole.append(trace.encoded)
+        size_bytes += len(trace.encoded)
         if len(whole) >= _GROUP_ROWS or size_bytes >= _GROUP_BYTES:
             whole_writer.write_table(pa.table([pa.array(whole, pa.large_binary())], schema=_TRACE_SCHEMA))
             whole, size_bytes = [], 0

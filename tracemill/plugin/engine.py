@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
+import importlib
 import os
 from collections.abc import Generator
 from pathlib import Path
@@ -35,6 +36,15 @@ DATA_FOLDER = "data"
 def silence_telemetry() -> None:
     """Keep Data Designer from sending usage events; has to run before it is imported."""
     os.environ["NEMO_TELEMETRY_ENABLED"] = "false"
+
+
+def load_engine() -> None:
+    """Import what ``open_builder`` needs, where there is time for it."""
+    silence_telemetry()
+    for name in ("dataset_builders.dataset_builder", "resources.resource_provider"):
+        importlib.import_module(f"data_designer.engine.{name}")
+    for name in ("seed_reader", "storage", "cells", "rows"):
+        importlib.import_module(f"tracemill.plugin.{name}")
 
 
 def open_builder(

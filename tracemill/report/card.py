@@ -28,6 +28,7 @@ class CardFacts:
     versions: Mapping[str, str]
     redacted: Mapping[str, int]
     is_complete: bool
+    is_redacted: bool = True
     data_folder: str = "data/parquet-files"
 
 
@@ -85,6 +86,8 @@ def _render_provenance(facts: CardFacts) -> str:
     redacted = [(kind, str(count)) for kind, count in sorted(facts.redacted.items())]
     text = "## Provenance\n\n" + _render_table(("trace format", "rows"), sources)
     text += "\n" + _render_table(("role", "model"), models)
+    if not facts.is_redacted:
+        return text + "\n**Redaction was switched off (`--no-redact`): secrets and names are in these files.**\n"
     text += "\nSecrets and names were replaced by typed placeholders before any model or file saw them:\n\n"
     return text + (_render_table(("kind", "replacements"), redacted) if redacted else "none was found.\n")
 
@@ -129,8 +132,9 @@ def _render_limits(facts: CardFacts) -> str:
         "digest is.\n"
         "- `unsupported_references` finds paths, commands, flags, URLs, packages and identifiers that the trace does "
         "not hold. A wrong statement without such a name passes it.\n"
-        "- Redaction works by rules: check the data before you publish it.\n"
     )
+    if facts.is_redacted:
+        text += "- Redaction works by rules: check the data before you publish it.\n"
     if "heuristic" in facts.judge_kinds:
         text += (
             "- Rows of judge kind `heuristic` were filled and scored by an extractive baseline without a model. They "

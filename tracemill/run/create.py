@@ -128,7 +128,7 @@ def _run_locked(
             raise RunStateError(f"{folder}: this run is complete, there is nothing to resume")
     record.begin(list_arguments(options), models.describe(), fingerprint)
     kept = reopen(folder / STORE_FOLDER) if options.resume else None
-    reading = kept or read_traces(options, inventory, folder / STORE_FOLDER)
+    reading = kept or read_traces(options, inventory, folder / STORE_FOLDER, load_engine)
     notices = [line for line in (models.notice, explain_fewer(options, len(reading.store))) if line]
     context = RunContext(governor=build_governor(models, options))
     interruption: BaseException | None = None
@@ -179,6 +179,13 @@ def _finish(
     card = render_card(build_facts(module.OUTPUT.title, record, reading.counts, finished, is_complete=is_complete))
     (folder / "README.md").write_text(card, encoding="utf-8")
     return finished
+
+
+def load_engine() -> None:
+    """Import what generation takes, half a second and more."""
+    import tracemill.plugin.engine
+
+    tracemill.plugin.engine.load_engine()
 
 
 def _generate(

@@ -18,7 +18,7 @@ from tracemill.run.options import Options
 FREE_FLAGS = frozenset(
     {
         "resume", "artifact_path", "dataset_name", "max_cost", "max_requests", "input_price", "output_price",
-        "max_parallel_requests", "timeout", "patience", "estimate", "preview", "accept_heuristic",
+        "max_parallel_requests", "timeout", "patience", "workers", "estimate", "preview", "accept_heuristic",
     }
 )  # fmt: skip
 
@@ -37,6 +37,9 @@ def build_fingerprint(
     """``{"arguments": …, "models": …, "prompts": …, "code": hash, "inputs": {path: "size:mtime_ns"}}``."""
     kept = {item.name for item in fields(Options)} - FREE_FLAGS
     arguments = {name: value for name, value in list_arguments(options).items() if name in kept}
+    if options.redact_extra is not None:
+        rules = Path(options.redact_extra).expanduser().read_bytes()
+        arguments["redact_extra"] = hashlib.blake2b(rules, digest_size=16).hexdigest()
     return {
         "arguments": arguments,
         "models": dict(models),

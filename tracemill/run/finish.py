@@ -130,6 +130,7 @@ def build_facts(
         versions=record.values["versions"],
         redacted=reading.get("redacted", {}),
         is_complete=is_complete,
+        is_redacted=not record.values["arguments"].get("no_redact", False),
     )
 
 

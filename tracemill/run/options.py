@@ -56,6 +56,8 @@ class Options:
     max_line_bytes: int
     branches: bool
     workers: int
+    redact_extra: str | None
+    no_redact: bool
 
 
 def parse_options(recipe: str, arguments: Sequence[str]) -> Options:
@@ -93,6 +95,7 @@ def build_parser(recipe: str) -> argparse.ArgumentParser:
     _add_output(parser.add_argument_group("run"))
     _add_model(parser.add_argument_group("models"))
     _add_rules(parser.add_argument_group("rules"))
+    _add_redaction(parser.add_argument_group("redaction"))
     _add_limits(parser.add_argument_group("limits"))
     return parser
 
@@ -117,7 +120,7 @@ def _add_input(group: _Group) -> None:
     group.add_argument("--branches", action="store_true",
                        help="take abandoned branches of a conversation as traces of their own")  # fmt: skip
     group.add_argument("--workers", type=_parse_positive, default=count_cores(), metavar="N",
-                       help="processes that read large amounts of traces (default: the cores, %(default)s)")  # fmt: skip
+                       help="processes that read many traces (default: the cores, %(default)s)")  # fmt: skip
     group.add_argument("--max-line-bytes", type=_parse_positive, default=DEFAULT_MAX_LINE_BYTES, metavar="N",
                        help="drop longer lines (default: %(default)s)")  # fmt: skip
 
@@ -158,6 +161,12 @@ def _add_rules(group: _Group) -> None:
                        help="let rows that --offline recommends into sft.jsonl")  # fmt: skip
 
 
+def _add_redaction(group: _Group) -> None:
+    group.add_argument("--redact-extra", metavar="FILE", help="further rules of redaction, see the README")
+    group.add_argument("--no-redact", action="store_true",
+                       help="leave secrets and names in all files and prompts; the card says so")  # fmt: skip
+
+
 def _add_limits(group: _Group) -> None:
     group.add_argument(
         "--max-requests",
@@ -191,6 +200,8 @@ def _check(options: Options) -> None:
         raise ConfigError("--offline calls no model: leave out --provider, --model and --endpoint")
     if options.offline and options.keep_view:
         raise ConfigError("--keep-view keeps what a prompt showed; --offline has no prompts: leave one of them out")
+    if options.no_redact and options.redact_extra:
+        raise ConfigError("--redact-extra adds rules to redaction, --no-redact switches it off: leave one of them out")
     if options.view_chars < 500:
         raise ConfigError(f"--view-chars {options.view_chars}: a view needs at least 500 characters")
     if options.dataset_name is not None and not _is_folder_name(options.dataset_name):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from tracemill.ingest import get_source, store_inventory
 from tracemill.ingest.inventory import Inventory, Partition, Selection, locate_files, take_inventory
 from tracemill.ingest.source import Loss, ReadOptions
 from tracemill.ingest.store import TraceStore
+from tracemill.redact import Redactor
 from tracemill.run.options import Options
 
 _LOSSES = "losses.jsonl"
@@ -60,12 +61,32 @@ def list_inputs(options: Options) -> Inventory:
     return take_inventory(source, root, files, build_selection(options))
 
 
-def read_traces(options: Options, inventory: Inventory, folder: Path) -> Reading:
-    """Read what the flags select into a store at ``folder``; the account is kept beside it for a resumed run.
+def build_redactor(options: Options) -> Redactor | None:
+    """What the flags say of redaction; None where it is switched off.
 
     Raises:
-        InputError: there is no trace to take. OSError: the store cannot be written.
+        ConfigError: the file of further rules cannot be used.
     """
+    if options.no_redact:
+        return None
+    if options.redact_extra is None:
+        return Redactor()
+    from tracemill.redact import load_rules
+
+    return Redactor(load_rules(Path(options.redact_extra).expanduser()))
+
+
+def read_traces(
+    options: Options, inventory: Inventory, folder: Path, meanwhile: Callable[[], None] | None = None
+) -> Reading:
+    """Read what the flags select into a store at ``folder``; the account is kept beside it for a resumed run.
+
+    ``meanwhile`` may be called while other processes read, see ``store_inventory``.
+
+    Raises:
+        InputError: there is no trace to take. ConfigError: as ``build_redactor``. OSError: the store cannot be written.
+    """
+    redactor = build_redactor(options)
     shutil.rmtree(folder, ignore_errors=True)
     result = store_inventory(
         get_source(options.format),
@@ -74,6 +95,9 @@ def read_traces(options: Options, inventory: Inventory, folder: Path) -> Reading
         folder,
         limit=options.num_records,
         options=ReadOptions(max_line_bytes=options.max_line_bytes, branches=options.branches),
+        redactor=redactor,
+        workers=options.workers,
+        meanwhile=meanwhile,
     )
     counts = _count(result.inventory, asdict(result.intake))
     losses = tuple(result.intake.losses)

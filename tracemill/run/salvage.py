@@ -13,6 +13,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tracemill.ingest.packed import pack_trace
 from tracemill.ingest.store import TraceStore, write_store
 from tracemill.plugin.context import RunContext, use_context
 from tracemill.plugin.governor import Governor
@@ -39,7 +40,9 @@ def salvage_rows(
         wanted = journal.list_complete(model_columns) - set(written_ids)
         if not wanted:
             return []
-        part = write_store(Path(name) / "store", (store.fetch(item) for item in store.trace_ids if item in wanted))
+        part = write_store(
+            Path(name) / "store", (pack_trace(store.fetch(item)) for item in store.trace_ids if item in wanted)
+        )
         context = RunContext(governor=Governor(is_closed=True), journal=journal, stores={store_name: part})
         with use_context(context):
             rows = preview_rows(open_builder(config_builder, providers, Path(name)), len(part))
