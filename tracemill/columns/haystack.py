@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any, cast
 
 from tracemill.trace import Trace
@@ -14,32 +14,50 @@ _MAX_LOOKS = 2_000
 _MAX_DEPTH = 30
 
 
-@dataclass(frozen=True, slots=True)
 class Haystack:
-    """One text with all that a trace holds; ``cwd`` is its working directory, without a slash at the end."""
+    """All that a trace holds; ``cwd`` is its working directory, without a slash at the end.
 
-    text: str
-    cwd: str
+    ``text`` is what stands there, ``more`` the same with escapes undone and arguments taken apart: it is made only where
+    something does not stand in ``text``.
+    """
+
+    def __init__(self, text: str, cwd: str, more: Callable[[], Iterable[str]] = tuple) -> None:
+        self.text = text
+        self.cwd = cwd
+        self._list_more = more
+
+    @cached_property
+    def more(self) -> str:
+        """The texts that ``text`` holds in writing of another kind."""
+        return "\n".join(self._list_more())
+
+    def contains(self, value: str) -> bool:
+        """Whether ``value`` stands anywhere, be it as a part of a word."""
+        return value in self.text or value in self.more
 
     def holds(self, value: str, also_inside: str = "") -> bool:
-        """Whether ``value`` stands in the text, not as a part of a longer word.
+        """Whether ``value`` stands anywhere, not as a part of a longer word.
 
         ``also_inside``: further characters that make a longer word where they stand beside it, e.g. ``-`` for flags.
         """
         if not value:
             return False
-        text, start = self.text, 0
-        for _ in range(_MAX_LOOKS):
-            start = text.find(value, start)
-            if start < 0:
-                return False
-            end = start + len(value)
-            before = text[start - 1] if start else " "
-            after = text[end] if end < len(text) else " "
-            if not _joins(before, value[0], also_inside) and not _joins(after, value[-1], also_inside):
-                return True
-            start += 1
-        return True
+        return _holds(self.text, value, also_inside) or _holds(self.more, value, also_inside)
+
+
+def _holds(text: str, value: str, also_inside: str) -> bool:
+    start = 0
+    for _ in range(_MAX_LOOKS):
+        start = text.find(value, start)
+        if start < 0:
+            return False
+        end = start + len(value)
+        before = text[start - 1] if start else " "
+        after = text[end] if end < len(text) else " "
+        if not _joins(before, value[0], also_inside) and not _joins(after, value[-1], also_inside):
+            return True
+        start += 1
+    return True
 
 
 def build_haystack(trace: Trace, skip_index: int = -1) -> Haystack:
@@ -47,7 +65,8 @@ def build_haystack(trace: Trace, skip_index: int = -1) -> Haystack:
 
     ``skip_index``: a message whose own words are left out (its tool calls stay), to ask what the rest holds.
     """
-    return Haystack("\n".join(_list_texts(trace, skip_index)), (trace.cwd or "").rstrip("/"))
+    text = "\n".join(_list_texts(trace, skip_index))
+    return Haystack(text, (trace.cwd or "").rstrip("/"), lambda: _list_more(trace, skip_index))
 
 
 def _list_texts(trace: Trace, skip_index: int) -> Iterator[str]:
@@ -55,21 +74,33 @@ def _list_texts(trace: Trace, skip_index: int) -> Iterator[str]:
         if value:
             yield value
     if trace.tools:
-        yield from _unescape(json.dumps(trace.tools, ensure_ascii=False, default=str))
+        yield _dump_tools(trace)
     for index, message in enumerate(trace.messages):
         if index != skip_index:
-            yield from _unescape(message.text)
+            yield message.text
             if message.reasoning_content:
                 yield message.reasoning_content
         for call in message.tool_calls:
             yield call.name
             yield call.arguments
+
+
+def _list_more(trace: Trace, skip_index: int) -> Iterator[str]:
+    if trace.tools:
+        yield from _unescape(_dump_tools(trace))
+    for index, message in enumerate(trace.messages):
+        if index != skip_index:
+            yield from _unescape(message.text)
+        for call in message.tool_calls:
             yield from _list_strings(decode_arguments(call.arguments), 0)
 
 
+def _dump_tools(trace: Trace) -> str:
+    return json.dumps(trace.tools, ensure_ascii=False, default=str)
+
+
 def _unescape(text: str) -> Iterator[str]:
-    """The text, and where it holds JSON-escaped text, that text without the escapes."""
-    yield text
+    """Where the text holds JSON-escaped text, that text without the escapes."""
     if "\\" in text:
         yield text.replace("\\n", "\n").replace("\\t", "\t").replace('\\"', '"').replace("\\/", "/")
 

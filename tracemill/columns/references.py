@@ -53,7 +53,7 @@ def is_supported(reference: Reference, haystack: Haystack) -> bool:
             return haystack.holds(value, "-")
         case "url":
             bare = value.split("://", 1)[-1].removeprefix("www.")
-            return bare in haystack.text
+            return haystack.contains(bare)
         case "package":
             forms = (value, value.lower(), value.replace("-", "_"), value.replace("_", "-"))
             return any(haystack.holds(form) for form in forms)
@@ -73,14 +73,14 @@ def _holds_path(value: str, haystack: Haystack) -> bool:
         return True
     if "/" not in value and haystack.holds(value[0].lower() + value[1:], "-"):  # `Package.json` at the start of a line
         return True
-    if "├── " in haystack.text and "/" in value:  # a drawn tree names every folder apart
+    if haystack.contains("├── ") and "/" in value:  # a drawn tree names every folder apart
         return all(haystack.holds(part, "-") for part in value.split("/") if part)
     parent, _, name = value.rpartition("/")
     folder = parent.rpartition("/")[2]
     if not folder or not haystack.holds(name, "-"):
         return False
     # a listing of a folder (`ls -R`, `cd src && ls`) names folder and file apart
-    return any(mark in haystack.text for mark in (f"{folder}:\n", f"cd {folder}", f"/{folder} &&", f"ls {parent}"))
+    return any(haystack.contains(mark) for mark in (f"{folder}:\n", f"cd {folder}", f"/{folder} &&", f"ls {parent}"))
 
 
 def _holds_command(value: str, haystack: Haystack) -> bool:
@@ -88,11 +88,11 @@ def _holds_command(value: str, haystack: Haystack) -> bool:
         return True
     words = value.split()
     if len(words) == 3 and words[1] == "run":  # a script that package.json names
-        return f'"{words[2]}":' in haystack.text or haystack.holds(f"{words[0]} {words[2]}")
+        return haystack.contains(f'"{words[2]}":') or haystack.holds(f"{words[0]} {words[2]}")
     if len(words) == 2 and words[0] in ("make", "just"):
-        return f"\n{words[1]}:" in haystack.text
+        return haystack.contains(f"\n{words[1]}:")
     if len(words) == 2 and words[0] in ("npm", "yarn", "pnpm", "bun"):
-        return f'"{words[1]}":' in haystack.text
+        return haystack.contains(f'"{words[1]}":')
     return False
 
 
