@@ -180,6 +180,9 @@ class Rollout:
         if name == "token_count":
             self.count(item)
             return
+        if name == "turn_aborted":
+            self.stop()
+            return
         role, content = EVENTS.get(name), item.get("message") or item.get("text")
         if name == "item_completed":
             done = item["item"]
@@ -193,6 +196,14 @@ class Rollout:
             self.think(text_of(content))
         else:
             self.say(role, content, item)
+
+    def stop(self) -> None:
+        """The person stopped the model: its last turn since they spoke was cut off; the model was told nothing."""
+        self.turn = None
+        for said in reversed(self.talk.said):
+            if said.kind in "hm":
+                said.stop = "aborted" if said.kind == "m" else ""
+                return
 
     def is_repeated(self, role: str, text: str) -> bool:
         """Whether an item says what the event says."""

@@ -45,6 +45,17 @@ def output(call_id: str, value: Any, second: int = 0) -> Row:
     return item("function_call_output", second, call_id=call_id, output=value)
 
 
+def count_tokens(total: int) -> Row:
+    """A token count; the latest response always counts 1."""
+    return event(
+        "token_count", info={"total_token_usage": {"input_tokens": total}, "last_token_usage": {"input_tokens": 1}}
+    )
+
+
+def compact(history: list[Row]) -> Row:
+    return wrap("compacted", {"message": "", "replacement_history": history})
+
+
 def write_rows(path: Path, rows: Sequence[Row | str], newline: str = "\n") -> Path:
     lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
     path.write_bytes((newline.join(lines) + newline).encode())
@@ -167,7 +178,14 @@ SMALL_TRACE = Trace(
             is_error=False,
             timestamp=stamp(9),
         ),
-        Message("tool", "nope\n[exit code 2]", "tool", tool_call_id="c2", is_error=True, timestamp=stamp(9)),
+        Message(
+            "tool",
+            '{"output": "nope", "metadata": {"exit_code": 2}}',
+            "tool",
+            tool_call_id="c2",
+            is_error=True,
+            timestamp=stamp(9),
+        ),
         Message(
             "assistant",
             "",

@@ -17,7 +17,6 @@ from tests.ingest.codex_rows import (
     call,
     event,
     item,
-    list_losses,
     output,
     read,
     read_rows,
@@ -28,7 +27,9 @@ from tests.ingest.codex_rows import (
 )
 from tracemill.ingest.codex import SOURCE
 from tracemill.ingest.source import Head
-from tracemill.trace import SELF, Trace
+from tracemill.trace import Trace
+
+CODE_0 = '"metadata":{"exit_code":0,"duration_seconds":0.1}}'
 
 
 def test_small(tmp_path: Path) -> None:
@@ -70,8 +71,8 @@ def test_events_are_heard_only_where_no_item_says_the_same(tmp_path: Path) -> No
     ("value", "text", "is_error"),
     [
         ("plain", "plain", None),
-        ('{"output": "ok\\n", "metadata": {"exit_code": 0}}', "ok\n", False),
-        ('{"output": "no", "metadata": {"exit_code": 1}}', "no\n[exit code 1]", True),
+        (f'{{"output":"ok\\n",{CODE_0}', f'{{"output":"ok\\n",{CODE_0}', False),
+        ('{"output": "no", "metadata": {"exit_code": 1}}', '{"output": "no", "metadata": {"exit_code": 1}}', True),
         ('{"output": "kept", "other": 1}', '{"output": "kept", "other": 1}', None),
         (
             "Wall time: 1 seconds\nProcess exited with code 7\nOutput:\nx",
@@ -83,6 +84,8 @@ def test_events_are_heard_only_where_no_item_says_the_same(tmp_path: Path) -> No
         ([{"type": "input_text", "text": "a"}, {"type": "input_text", "text": "b"}], "a\n\nb", None),
         ({"type": "input_text", "text": "a"}, "a", None),
         ({"content": "refused", "success": False}, "refused", True),
+        ({"content": "Exit code: 2\nOutput:\n"}, "Exit code: 2\nOutput:\n", True),
+        ({"output": "x", "metadata": {"exit_code": 3}}, '{"output": "x", "metadata": {"exit_code": 3}}', True),
         (None, "", None),
         ([{"type": "input_image", "image_url": "data:image/jpeg;base64,QUJDRA=="}], "[image image/jpeg 4 bytes]", None),
     ],
@@ -97,6 +100,8 @@ def test_events_are_heard_only_where_no_item_says_the_same(tmp_path: Path) -> No
         "blocks",
         "block",
         "object",
+        "object with a code",
+        "unwritten object",
         "null",
         "image",
     ],
@@ -137,26 +142,20 @@ def test_calls_of_every_kind(tmp_path: Path) -> None:
     ]
 
 
-def test_a_compaction_keeps_what_its_history_names(tmp_path: Path) -> None:
-    history = [
-        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "One"}]},
-        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "A summary"}]},
-        {"type": "function_call", "call_id": "c1"},
-    ]
-    rows = [
-        wrap("session_meta", {"id": "t1", "base_instructions": {"text": "Base"}}),
-        say("user", "One"),
-        call("c1"),
-        output("c1", "x"),
-        say("user", "Two"),
-        wrap("compacted", {"message": "", "replacement_history": history}),
-        say("assistant", "Next"),
-    ]
-    trace, _ = read_rows(tmp_path, rows)
-    assert trace.messages[5].origin == "compaction"
-    assert trace.messages[5].text == "A summary"
-    assert trace.messages[5].context == (0, 1, SELF, 2, 3)
-    assert [message.text for message in list(trace.contexts())[-1][1]] == ["Base", "One", "A summary", "", "x"]
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        ("Be brief", False),
+        ("# AGENTS.md instructions for /x\n\n<INSTRUCTIONS>\nBe  brief\n</INSTRUCTIONS>", False),
+        ("<user_instructions>\n\nBe brief\n\n</user_instructions>", False),
+        ("Be brief, please", True),
+    ],
+    ids=["same", "guide", "tag", "other words"],
+)
+def test_instructions_that_an_item_repeats_are_told_once(tmp_path: Path, words: str, is_told: bool) -> None:
+    meta = {"id": "old1", "timestamp": "2025-05-01T10:00:00Z", "instructions": "Be brief"}
+    trace, _ = read_rows(tmp_path, [meta, say("user", words), say("assistant", "Hi")])
+    assert [message.role for message in trace.messages] == [*(["system"] if is_told else []), "user", "assistant"]
 
 
 def test_a_sub_agent_and_the_meta_that_it_copies(tmp_path: Path) -> None:
@@ -170,38 +169,6 @@ def test_a_sub_agent_and_the_meta_that_it_copies(tmp_path: Path) -> None:
     assert (trace.trace_id, trace.parent_trace_id, trace.root_session_id) == ("t9", "p1", "p1")
     assert (trace.is_sidechain, trace.agent_id, trace.cwd) == (True, "t9", None)
     assert SOURCE.read_head(tmp_path / NAME) == Head("p1", "2026-01-05T10:00:00Z")
-
-
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [event("turn_aborted", reason="interrupted")],
-        [say("user", "<turn_aborted>\nx\n</turn_aborted>"), event("turn_aborted", reason="interrupted")],
-        [event("turn_aborted", reason="interrupted"), say("user", "<turn_aborted>\nx\n</turn_aborted>")],
-    ],
-    ids=["event", "words then event", "event then words"],
-)
-def test_an_interrupt_stands_once(tmp_path: Path, rows: list[Row]) -> None:
-    trace, _ = read_rows(tmp_path, [META, say("user", "Go"), call("c1"), *rows])
-    assert [origin for origin, _ in tell(trace)] == ["human", "model", "injected"]
-    assert trace.source_meta["is_interrupted"] is True
-    trace, _ = read_rows(tmp_path, [META, say("user", "Go"), *rows, say("assistant", "Back")])
-    assert "is_interrupted" not in trace.source_meta
-
-
-def test_a_rollback_takes_the_last_turns_back(tmp_path: Path) -> None:
-    rows = [
-        META,
-        say("user", "One"),
-        say("assistant", "First"),
-        say("user", "Two"),
-        say("assistant", "Second"),
-        event("thread_rolled_back", num_turns=1),
-        say("user", "Three"),
-    ]
-    trace, log = read_rows(tmp_path, rows)
-    assert [text for _, text in tell(trace)] == ["One", "First", "Three"]
-    assert list_losses(log) == [("abandoned_branch", 4), ("abandoned_branch", 5)]
 
 
 def test_legacy_rows_have_no_payload(tmp_path: Path) -> None:

@@ -46,8 +46,14 @@ from tracemill.ingest.injected import is_compaction_text, is_interrupt_text, spl
             "# Diff comments:\n\n## Comment 1\nFile: a\nComment:\nMove it\n\n# In app browser:\n- open\n\n"
             "## My request for Codex:\n\nThe next image shows the page.",
             "Move it",
-            "# Diff comments:\n\n## Comment 1\nFile: a\nComment:\nMove it\n\n# In app browser:\n- open\n\n"
+            "# Diff comments:\n\n## Comment 1\nFile: a\nComment:\n\n# In app browser:\n- open\n\n"
             "## My request for Codex:\n\nThe next image shows the page.",
+        ),
+        (
+            "# Diff comments:\n\n## Comment 1\nComment:\nMove it\n\n## Comment 2\nFile: b\nComment:\nAnd this\n\n"
+            "## My request for Codex:\nPlease",
+            "Move it\n\nAnd this\n\nPlease",
+            "# Diff comments:\n\n## Comment 1\nComment:\n\n## Comment 2\nFile: b\nComment:\n\n## My request for Codex:",
         ),
         ("# A heading of my own\n\nFix it", "# A heading of my own\n\nFix it", ""),
     ],
@@ -65,6 +71,7 @@ from tracemill.ingest.injected import is_compaction_text, is_interrupt_text, spl
         "project instructions",
         "editor context",
         "comment on a page",
+        "two comments and a request",
         "own heading",
     ],
 )

@@ -204,9 +204,9 @@ def write_claude_session(path: Path, *sessions: str) -> None:
     for name in sessions:
         said = {"role": "user", "content": f"Say {name}."}
         answered = {"role": "assistant", "id": f"msg_{name}", "model": "m", "content": [{"type": "text", "text": name}]}
-        common = {"sessionId": name, "timestamp": "2026-01-01T00:00:00.000Z"}
-        rows.append({**common, "type": "user", "uuid": f"u-{name}", "parentUuid": None, "message": said})
-        rows.append({**common, "type": "assistant", "uuid": f"a-{name}", "parentUuid": f"u-{name}", "message": answered})
+        both = {"sessionId": name, "timestamp": "2026-01-01T00:00:00.000Z"}
+        rows.append({**both, "type": "user", "uuid": f"u-{name}", "parentUuid": None, "message": said})
+        rows.append({**both, "type": "assistant", "uuid": f"a-{name}", "parentUuid": f"u-{name}", "message": answered})
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 

@@ -17,7 +17,7 @@ _MAX_DEPTH = 30
 class Haystack:
     """All that a trace holds; ``cwd`` is its working directory, without a slash at the end.
 
-    ``text`` is what stands there, ``more`` the same with escapes undone and arguments taken apart: it is made only where
+    ``text`` is what stands there, ``more`` the same with escapes undone and arguments taken apart: it is made where
     something does not stand in ``text``.
     """
 

@@ -55,7 +55,8 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     meta = file.metas[0] if file.metas else None
     conversation = CodexConversation(log, file, identify(meta, file.stem))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
-        conversation.add_system(base, get_text(meta, "timestamp"))
+        is_repeated = base == meta.get("instructions") and file.has_guide(base)
+        conversation.add_system("" if is_repeated else base, get_text(meta, "timestamp"))
     for item in file.items:
         conversation.add_item(item)
     messages = conversation.build()
@@ -103,7 +104,7 @@ def _make_trace(
         repository_url=get_text(git, "repository_url"),
         started_at=file.span.started_at,
         ended_at=file.span.ended_at,
-        source_meta=_describe(file, meta, messages),
+        source_meta=_describe(file, meta, conversation.is_stopped or is_interrupted(messages)),
         model=conversation.model or _find_model(file, messages),
         tools=read_tools(meta),
         input_tokens=totals.get("input_tokens", sum_tokens(messages, "input_tokens")),
@@ -113,7 +114,7 @@ def _make_trace(
     )
 
 
-def _describe(file: CodexFile, meta: dict[str, Any], messages: tuple[Message, ...]) -> dict[str, Any]:
+def _describe(file: CodexFile, meta: dict[str, Any], is_stopped: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "record_count": sum(file.kinds.values()),
         "record_types": {kind: file.kinds[kind] for kind in sorted(file.kinds)},
@@ -123,7 +124,7 @@ def _describe(file: CodexFile, meta: dict[str, Any], messages: tuple[Message, ..
             facts[key] = value
     if (source := name_source(meta)) is not None:
         facts["source"] = source
-    if is_interrupted(messages):
+    if is_stopped:
         facts["is_interrupted"] = True
     return facts
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -30,7 +31,6 @@ class Entry:
     turn: ModelTurn | None = None
     kept: list[Entry | None] | None = None
     is_base: bool = False
-    is_mark: bool = False
     number: int = NOWHERE
 
 
@@ -43,19 +43,22 @@ class Restart:
 
 
 def restart_context(
-    entries: Sequence[Entry], keys: Mapping[KeptKey, Sequence[Entry]], history: Sequence[Any], summary: str | None
+    entries: Sequence[Entry],
+    keys: Mapping[KeptKey, Sequence[list[Entry]]],
+    history: Sequence[Any],
+    summary: str | None,
 ) -> Restart:
     """Match a replacement history with the entries before it; what matches none is the text of the compaction."""
     kept: list[Entry | None] = [entry for entry in entries if entry.is_base]
     texts = [summary] if summary else []
     known = set(map(squeeze, texts))
-    for item in map(as_record, history):
-        texts_of_item = list_texts(get_content(item))
-        found = keys.get(_name_key(item, texts_of_item))
-        if found:
+    told = [(item, list_texts(get_content(item))) for item in map(as_record, history)]
+    for found, (_, texts_of_item) in zip(_match(keys, told), told, strict=True):
+        if found is not None:
             kept.extend(found)
             calls = [call.id for entry in found if entry.turn is not None for call in entry.turn.calls]
-            kept.extend(output for call_id in calls for output in keys.get(("output", squeeze(call_id)), ()))
+            outputs = [keys[key][-1] for call_id in calls if (key := ("output", squeeze(call_id))) in keys]
+            kept.extend(output for group in outputs for output in group)
             continue
         text = "\n\n".join(texts_of_item)
         if text and (words := squeeze(text)) not in known:
@@ -67,9 +70,32 @@ def restart_context(
     return Restart("\n\n".join(texts), kept)
 
 
-def _name_key(item: dict[str, Any], texts: Sequence[str]) -> KeptKey:
+def keep_words(entries: Sequence[Entry]) -> list[Entry | None]:
+    """The context that a compaction without a history leaves: of the latest context the system messages and what the
+    person said, then the summary."""
+    start = next((place for place in range(len(entries) - 1, -1, -1) if entries[place].kept is not None), None)
+    context = list(entries) if start is None else [entry for entry in entries[start].kept or () if entry is not None]
+    context += [] if start is None else entries[start + 1 :]
+    said = [entry for entry in context if entry.message is not None]
+    words = [entry for entry in said if entry.message and entry.message.origin == "human"]
+    return [*(entry for entry in said if entry.message and entry.message.role == "system"), *words, None]
+
+
+def _match(
+    keys: Mapping[KeptKey, Sequence[list[Entry]]], told: Sequence[tuple[dict[str, Any], list[str]]]
+) -> list[list[Entry] | None]:
+    """For each item of a history the entries that it is, each once: of those that say the same the latest ones, in
+    order; none where all are taken, and None where nothing before says the same."""
+    names = [_name_key(item, texts) for item, texts in told]
+    counts = Counter(names)
+    left = {key: iter(keys[key][-counts[key] :]) for key in counts if key is not None and key in keys}
+    return [next(left[key], []) if key is not None and key in left else None for key in names]
+
+
+def _name_key(item: dict[str, Any], texts: Sequence[str]) -> KeptKey | None:
     kind = str(item.get("type") or "message")
     if kind == "message":
         return (str(item.get("role")), squeeze(" ".join(texts)))
-    call_id = squeeze(get_text(item, "call_id", "id") or "")
-    return ("output" if kind.endswith("_output") else "call", call_id)
+    if not kind.endswith(("_call", "_output")):
+        return None
+    return ("output" if kind.endswith("_output") else "call", squeeze(get_text(item, "call_id", "id") or ""))

@@ -8,13 +8,13 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracemill.ingest.codex_compaction import Entry, KeptKey, restart_context
+from tracemill.ingest.codex_compaction import Entry, KeptKey, Restart, keep_words, restart_context
 from tracemill.ingest.codex_meta import CodexIdentity, name_tool
 from tracemill.ingest.codex_outputs import CodexOutput, read_output
 from tracemill.ingest.codex_parts import read_parts, read_usage
 from tracemill.ingest.codex_rows import CodexFile, CodexItem, get_content, list_texts, squeeze
 from tracemill.ingest.content_parts import fold_parts, read_content
-from tracemill.ingest.injected import is_interrupt_text, split_user_text
+from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_text
 from tracemill.ingest.model_turn import ModelTurn
 from tracemill.ingest.source import LossLog
@@ -26,7 +26,8 @@ from tracemill.trace import SELF, Message, Origin, Role, ToolCall
 class CodexConversation:
     """Collects the messages of one rollout, item by item.
 
-    ``model`` is the model of the latest turn context; ``totals`` the token counts that the session last reported.
+    ``model`` is the model of the latest turn context; ``totals`` the token counts that the session last reported;
+    ``is_stopped`` says that a stop by the person was the last thing that the model met.
     """
 
     log: LossLog
@@ -34,14 +35,16 @@ class CodexConversation:
     identity: CodexIdentity
     model: str | None = None
     totals: dict[str, int] | None = None
+    is_stopped: bool = False
     _entries: list[Entry] = field(default_factory=list[Entry])
     _turn: ModelTurn | None = None
-    _keys: dict[KeptKey, list[Entry]] = field(default_factory=dict[KeptKey, list[Entry]])
+    _keys: dict[KeptKey, list[list[Entry]]] = field(default_factory=dict[KeptKey, list[list[Entry]]])
 
     def add_system(self, text: str, timestamp: str | None) -> None:
         """The base instructions, which every context begins with."""
-        message = Message(role="system", content=text, origin="injected", timestamp=timestamp)
-        self._entries.append(Entry(0, message=message, is_base=True))
+        if text:
+            message = Message(role="system", content=text, origin="injected", timestamp=timestamp)
+            self._entries.append(Entry(0, message=message, is_base=True))
 
     def add_item(self, item: CodexItem) -> None:
         """Take in the next item."""
@@ -79,7 +82,7 @@ class CodexConversation:
             added = self._add_user(item, parts)
         else:
             added = self._say(item, "system", "injected", parts)
-        self._keys.setdefault((role, item.words), []).extend(added)
+        self._keys.setdefault((role, item.words), []).append(added)
 
     def add_event_message(self, item: CodexItem) -> None:
         """Words of an event, heard only where no item of the conversation says the same."""
@@ -156,21 +159,24 @@ class CodexConversation:
             self._say(item, "user", "human" if is_task else "injected", parts)
 
     def add_tokens(self, item: CodexItem) -> None:
+        """The counts come where a response of the model ends; counts that were told before come with other news."""
         info = as_record(item.value.get("info")) or item.value
         total = read_usage(info.get("total_token_usage")) or read_usage(info)
         latest = next((entry.turn for entry in reversed(self._entries) if entry.turn is not None), None)
         if latest is not None and latest.usage is None and (total is None or total != self.totals):
             latest.usage = read_usage(info.get("last_token_usage"))
-        self.totals = total or self.totals
+        if total is not None and total != self.totals:
+            self.totals, self._turn = total, None
 
-    def add_abort(self, item: CodexItem) -> None:
-        """A stop by the person; newer versions say it in the conversation too, and then it stands once."""
-        latest = self._entries[-1].message if self._entries else None
-        self._turn = None
-        if latest is None or latest.origin != "injected" or not is_interrupt_text(latest.text):
-            text = f"<turn_aborted>\n{get_text(item.value, 'reason') or 'interrupted'}\n</turn_aborted>"
-            self._say(item, "user", "injected", [{"type": "text", "text": text}])
-            self._entries[-1].is_mark = True
+    def add_abort(self, _: CodexItem) -> None:
+        """A stop by the person marks the last turn of the model since the person spoke; an item alone tells it."""
+        self._turn, self.is_stopped = None, True
+        for entry in reversed(self._entries):
+            if _is_human(entry):
+                return
+            if entry.turn is not None and not entry.turn.is_empty:
+                entry.turn.stop_reason = "aborted"
+                return
 
     def add_rollback(self, item: CodexItem) -> None:
         """The last turns of the person were taken back: all since then is no part of the conversation."""
@@ -183,22 +189,25 @@ class CodexConversation:
             message = entry.turn.to_message() if entry.turn is not None else entry.message
             self.log.drop("abandoned_branch", entry.line, "rolled back", message.text if message else "")
         del self._entries[cut:]
-        self._turn = None
+        self._turn, self.is_stopped = None, False
 
     def add_compaction(self, item: CodexItem) -> None:
         history = item.value.get("replacement_history")
-        restart = restart_context(self._entries, self._keys, as_list(history), get_text(item.value, "message"))
+        summary = get_text(item.value, "message")
+        if isinstance(history, list):
+            restart = restart_context(self._entries, self._keys, as_list(history), summary)
+        else:
+            restart = Restart(summary or "", keep_words(self._entries))
         message = Message(role="user", content=restart.text, origin="compaction", timestamp=item.timestamp)
         self._turn = None
-        self._entries.append(
-            Entry(item.line, message=message, kept=restart.kept if isinstance(history, list) else None)
-        )
+        self._entries.append(Entry(item.line, message=message, kept=restart.kept))
 
     def note_context(self, item: CodexItem) -> None:
         self.model = get_text(item.value, "model") or self.model
 
     def _open_turn(self, item: CodexItem) -> ModelTurn:
         if self._turn is None:
+            self.is_stopped = False
             self._turn = ModelTurn(item.line, item.timestamp, model=self.model)
             self._entries.append(Entry(item.line, turn=self._turn))
         return self._turn
@@ -241,8 +250,6 @@ class CodexConversation:
             split = split_user_text(part["text"])
             human.extend({"type": "text", "text": text} for text in (split.human,) if text.strip())
             injected.extend({"type": "text", "text": text} for text in (split.injected,) if text)
-        if self._entries and self._entries[-1].is_mark and any(is_interrupt_text(part["text"]) for part in injected):
-            self._entries.pop()
         added = self._say(item, "user", "injected", injected) if injected else []
         return [*added, *(self._say(item, "user", "human", human) if human else [])]
 
@@ -255,7 +262,7 @@ class CodexConversation:
 
     def _keep(self, role: str, key: str, entries: list[Entry]) -> None:
         words = key if key.isidentifier() else squeeze(key)  # most ids of calls have no white space
-        self._keys.setdefault((role, words), []).extend(entries)
+        self._keys.setdefault((role, words), []).append(entries)
 
 
 def _is_human(entry: Entry) -> bool:

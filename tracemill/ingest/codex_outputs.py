@@ -12,6 +12,11 @@ from tracemill.ingest.source import LossLog
 
 _HEADER_CHARS = 400
 _EXIT_CODE = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d{1,10})$", re.MULTILINE)
+#: How the JSON text of Codex's older tool ends; only where it ends otherwise it has to be decoded.
+_WRAPPED_END = re.compile(
+    r'",\s*"metadata":\s*\{"exit_code":\s*(-?\d{1,10}),\s*"duration_seconds":\s*[\d.]{1,20}\}\}\s*\Z'
+)
+_ENDING_CHARS = 120
 #: What Codex itself answers where a call could not be made or was stopped.
 _FAILED_STARTS = (
     "aborted by user",
@@ -48,34 +53,35 @@ def read_output(value: Any, log: LossLog, line: int) -> CodexOutput:
         return CodexOutput("" if value is None or fields == value else dump_json(value))
     if isinstance(fields.get("type"), str):
         return CodexOutput(read_content([_name_text(fields)], log, line))
-    if (wrapped := _unwrap(fields)) is not None:
-        return wrapped
-    success = get_bool(fields, "success")
-    content = fields.get("content")
-    inner = read_content(content, log, line) if isinstance(content, str | list) else dump_json(fields)
-    return CodexOutput(inner, None if success is None else not success)
+    content, success = fields.get("content"), get_bool(fields, "success")
+    if isinstance(content, str):
+        read = _read_text(content)
+    elif isinstance(content, list):
+        read = CodexOutput(read_content(content, log, line))
+    else:
+        read = CodexOutput(dump_json(fields), _find_failure(fields))
+    return read if success is None else CodexOutput(read.content, not success)
 
 
 def _read_text(text: str) -> CodexOutput:
-    if text.startswith("{") and '"output"' in text and (wrapped := _unwrap(as_record(parse_json(text)))) is not None:
-        return wrapped
+    if text.startswith("{") and '"exit_code"' in text:
+        is_wrapped = text.startswith('{"output":')
+        if is_wrapped and (ending := _WRAPPED_END.search(text, max(0, len(text) - _ENDING_CHARS))) is not None:
+            return CodexOutput(text, ending.group(1) != "0")
+        if (has_failed := _find_failure(as_record(parse_json(text)))) is not None:
+            return CodexOutput(text, has_failed)
     header = text[:_HEADER_CHARS].partition("Output:\n")[0]
     if (found := _EXIT_CODE.search(header)) is not None:
         return CodexOutput(text, found.group(1) != "0")
     return CodexOutput(text, True if text.startswith(_FAILED_STARTS) else None)
 
 
-def _unwrap(fields: dict[str, Any]) -> CodexOutput | None:
-    """The inner text of ``{"output": …, "metadata": {"exit_code": …}}``; a code that is not 0 is a last line."""
-    inner = fields.get("output")
-    if not isinstance(inner, str) or not isinstance(fields.get("metadata"), dict):
+def _find_failure(fields: dict[str, Any]) -> bool | None:
+    """Whether the exit code in ``{"output": …, "metadata": {"exit_code": …}}`` tells of a failure."""
+    if not isinstance(fields.get("output"), str):
         return None
-    code = get_int(as_record(fields["metadata"]), "exit_code")
-    if code is None:
-        return CodexOutput(inner)
-    if code == 0:
-        return CodexOutput(inner, False)
-    return CodexOutput(f"{inner.rstrip()}\n[exit code {code}]".lstrip("\n"), True)
+    code = get_int(as_record(fields.get("metadata")) or fields, "exit_code")
+    return None if code is None else code != 0
 
 
 def _name_text(block: Any) -> Any:

@@ -47,6 +47,7 @@ _USED_EVENTS = frozenset(_EVENT_NAMES.split())
 _EVENT_KINDS: dict[str | None, str] = {name: f"event:{name}" for name in sorted(_USED_EVENTS)}
 _RECORDS = frozenset({"session_meta", "turn_context", "compacted"})
 _MIN_PART_CHARS = 40
+_GUIDE_STARTS = ("# AGENTS.md instructions", "<user_instructions>")
 _WRAPPERS = frozenset({"response_item", "event_msg"})
 _PLAIN_ITEMS = _ITEMS - {"message"}
 _WORDY = frozenset({"message", "reasoning", "event:user_message", "event:agent_message"})
@@ -139,6 +140,12 @@ class CodexFile:
         said = self.said.get(role, set[str]())
         key = squeeze(text)
         return key in said or (len(key) >= _MIN_PART_CHARS and any(key in other for other in said))
+
+    def has_guide(self, text: str) -> bool:
+        """Whether a user item repeats the text, as it is or as the instructions of a project."""
+        key = squeeze(text)
+        said = self.said.get("user", set[str]())
+        return key in said or any(other.startswith(_GUIDE_STARTS) and key in other for other in said)
 
 
 def load_items(rows: Iterable[Row], log: LossLog, stem: str) -> CodexFile:

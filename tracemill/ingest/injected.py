@@ -173,8 +173,11 @@ def _split_after_block(text: str, start: str) -> SplitText:
 
 
 def _split_editor_context(context: str, request: str) -> SplitText:
-    """What an editor put above the request; comments on a diff in it are the person's words."""
-    comments = [found.strip() for found in _DIFF_COMMENT.findall(context)] if "# Diff comments:" in context else []
+    """What an editor put above the request; comments on a diff in it are the person's words and are cut out of it."""
+    comments: list[str] = []
+    if "# Diff comments:" in context:
+        comments = [found.strip() for found in _DIFF_COMMENT.findall(context)]
+        context = _DIFF_COMMENT.sub("Comment:\n\n", context)
     inner = split_user_text(request)
     human = inner.human.strip()
     injected = [context.strip(), inner.injected]

@@ -26,8 +26,8 @@ class Answer:
     """The last words of the model.
 
     ``index`` is the message's place, -1 where the model said nothing. ``calls_after``: tool calls made with or after
-    the words. ``is_final``: no call, no interrupt and no further request of a person came after them, and they were
-    not cut off by a limit.
+    the words. ``is_cut``: they, or a turn without words after them, were cut off by a limit or a stop. ``is_final``: no
+    call, no interrupt and no further request of a person came after them, and they were not cut off.
     """
 
     text: str
@@ -44,7 +44,8 @@ class Answer:
 
 def find_answer(trace: Trace) -> Answer:
     """The last model turn that has text, or the text in the call of a finishing tool, and what came after it."""
-    calls_after, is_interrupted, is_request_open = 0, False, False
+    calls_after, is_request_open, is_cut = 0, False, False
+    is_interrupted = trace.source_meta.get("is_interrupted") is True
     for index in range(len(trace.messages) - 1, -1, -1):
         message = trace.messages[index]
         if message.role == "user":
@@ -52,6 +53,7 @@ def find_answer(trace: Trace) -> Answer:
             is_request_open = is_request_open or _is_request(message)
         if message.role != "assistant":
             continue
+        is_cut = is_cut or message.stop_reason in _CUT_REASONS
         finishing = [call for call in message.tool_calls if _is_finishing(call.name)]
         calls_after += len(message.tool_calls) - len(finishing)
         text = message.text.strip()
@@ -60,9 +62,8 @@ def find_answer(trace: Trace) -> Answer:
             said = [value for key in _ANSWER_KEYS if isinstance(value := arguments.get(key), str) and value.strip()]
             text = said[0].strip() if said else text
         if text:
-            is_cut = message.stop_reason in _CUT_REASONS
             return Answer(text, index, calls_after, is_interrupted or _says_interrupted(text), is_request_open, is_cut)
-    return Answer("", -1, calls_after, is_interrupted, is_request_open, False)
+    return Answer("", -1, calls_after, is_interrupted, is_request_open, is_cut)
 
 
 def is_interrupt(message: Message) -> bool:
