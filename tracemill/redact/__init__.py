@@ -24,7 +24,8 @@ in prose, in ``ls -l`` or in shell prompts, what follows a dash in a project fol
 
 from __future__ import annotations
 
+from tracemill.redact.extra import load_rules
 from tracemill.redact.redactor import Redactor
 from tracemill.redact.rules import RULES
 
-__all__ = ["RULES", "Redactor"]
+__all__ = ["RULES", "Redactor", "load_rules"]
