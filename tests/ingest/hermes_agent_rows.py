@@ -45,12 +45,14 @@ SNAPSHOT_TRACE = Trace(
             '{"output": "15 2 * * * /opt/backup/run.sh", "exit_code": 0, "error": null}',
             "tool",
             tool_call_id="call_01",
+            is_error=False,
         ),
         Message(
             "tool",
             '{"output": "41G\\t/var/log/backup\\n12M\\t/var/log/syslog", "exit_code": 0, "error": null}',
             "tool",
             tool_call_id="call_02",
+            is_error=False,
         ),
         Message(
             "assistant",

@@ -188,3 +188,16 @@ def test_a_summarization_agents_own_file_is_a_side_chain(tmp_path: Path) -> None
     head = SOURCE.read_head(tmp_path / "trajectory.json")
     assert head is not None
     assert head.root_session_id == "s0"
+
+
+@pytest.mark.parametrize("field", [{"metrics": {"prompt_tokens": 3}}, {"model_name": "m"}, {"llm_call_count": 1}])
+@pytest.mark.parametrize(("source", "role"), [("<redacted>", "assistant"), ("user", "user"), ("system", "system")])
+def test_fields_of_the_model_tell_whose_a_step_is_where_its_source_does_not(
+    tmp_path: Path, field: dict[str, Any], source: str, role: str
+) -> None:
+    steps = [
+        {"step_id": 1, "source": "user", "message": "Go"},
+        {"step_id": 2, "source": source, "message": "x", **field},
+    ]
+    traces, _ = read_steps(tmp_path, *steps)
+    assert traces[0].messages[1].role == role

@@ -200,3 +200,21 @@ def test_a_summary_without_old_rows_joins_what_stands_before_it(tmp_path: Path) 
     trace = read(path)[0][0]
     assert trace.messages[1] == Message("user", SUMMARY, "compaction", context=(0, SELF))
     assert next(iter(trace.contexts())) == (2, trace.messages[:2])
+
+
+@pytest.mark.parametrize(
+    ("content", "is_error"),
+    [
+        ('{"output": "", "exit_code": 2, "error": null}', True),
+        ('{"output": "x", "exit_code": 0, "error": null}', False),
+        ('{"error": "no such tool"}', True),
+        ('{"output": "x", "error": null}', None),
+        ('{"exit_code": broken', None),
+        ("exit_code 1", None),
+    ],
+)
+def test_a_result_failed_where_it_says_so(tmp_path: Path, content: str, is_error: bool | None) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "terminal", "arguments": "{}"}}
+    rows = [say("user", "Go"), say("assistant", "", tool_calls=[call]), say("tool", content, tool_call_id="c1")]
+    (trace,), _ = read(write_lines(tmp_path / "t.jsonl", *rows))
+    assert [message.is_error for message in trace.messages] == [None, None, is_error]

@@ -19,6 +19,9 @@ from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import Message, ToolCall
 
+#: Fields that the format allows on steps of the model alone: a step whose source is redacted is the model's by them.
+_MODEL_FIELDS = frozenset({"metrics", "model_name", "llm_call_count", "reasoning_content"})
+_OTHER_SOURCES = ("user", "system")
 _FAILED_STATES = frozenset({"error", "failed", "failure", "timeout"})
 _FINE_STATES = frozenset({"ok", "success", "succeeded", "completed"})
 
@@ -64,7 +67,7 @@ class StepReader:
         source = step.get("source")
         calls = self._read_calls(number, step)
         results = as_list(as_record(step.get("observation")).get("results"))
-        if source == "agent" or calls:
+        if source == "agent" or calls or (source not in _OTHER_SOURCES and not _MODEL_FIELDS.isdisjoint(step)):
             self._add_turn(step, calls)
         else:
             content = read_content(step.get("message"), self.log)

@@ -18,7 +18,9 @@ Checked against Hermes Agent 0.19.0 (state.db schema 22) and exports of mid 2026
 Kept: system prompt (a first system message), tool definitions, messages with reasoning, tool calls, results, finish
 reasons and times; token counts of a session; ``parent_session_id`` as ``parent_trace_id``. A session is a side chain
 where its record says that it was delegated. A context summary is a message of origin ``compaction``; notices that
-Hermes puts into the user role are ``injected``. Whether a tool failed is not recorded: ``is_error`` stays null.
+Hermes puts into the user role are ``injected``. A result failed (``is_error``) where it is JSON with an ``exit_code``
+other than 0, or without one with an ``error``; with ``exit_code`` 0 it did not; otherwise nobody says. Input tokens
+count the whole prompt, what came from a cache or went into it too.
 Dropped and counted: rewound messages (``abandoned_branch``), unknown roles (``unknown_record_type``), rows without a
 role (``malformed_record``). Dropped: provider-specific copies of the reasoning, costs, chat ids of messengers.
 

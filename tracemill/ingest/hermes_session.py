@@ -61,7 +61,7 @@ def build_trace(
         return None
     settings = parse_record(session.get("model_config"))
     times = [message.timestamp for message in messages if message.timestamp]
-    input_tokens, output_tokens = (get_int(session, key) for key in ("input_tokens", "output_tokens"))
+    input_tokens, output_tokens = _sum_input(session), get_int(session, "output_tokens")
     is_counted = bool(input_tokens or output_tokens)  # 0 and 0 is the database's default, not a measurement
     parent = get_text(session, "parent_session_id")
     is_delegated = get_text(session, "source") == "subagent" or get_text(settings, "_delegate_from") is not None
@@ -84,6 +84,13 @@ def build_trace(
         input_tokens=input_tokens if is_counted else None,
         output_tokens=output_tokens if is_counted else None,
     )
+
+
+def _sum_input(session: Mapping[str, Any]) -> int | None:
+    """The tokens of all prompts of a session; Hermes counts what a cache held or took apart from the rest."""
+    count = get_int(session, "input_tokens")
+    cached = (get_int(session, key) or 0 for key in ("cache_read_tokens", "cache_write_tokens"))
+    return None if count is None else count + sum(cached)
 
 
 def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: LossLog) -> tuple[Message, ...]:
@@ -129,7 +136,8 @@ def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
     if role == "system":
         return Message("system", content, "injected", timestamp=time)
     if role == "tool":
-        return Message("tool", content, "tool", tool_call_id=get_text(row.value, "tool_call_id"), timestamp=time)
+        call_id = get_text(row.value, "tool_call_id")
+        return Message("tool", content, "tool", tool_call_id=call_id, is_error=_has_failed(content), timestamp=time)
     return Message(
         "assistant",
         content,
@@ -139,6 +147,19 @@ def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
         timestamp=time,
         stop_reason=get_text(row.value, "finish_reason"),
     )
+
+
+def _has_failed(content: Content) -> bool | None:
+    """Whether a result says that its call failed: by its exit code, else by an error; None where it says nothing."""
+    if not isinstance(content, str) or not content.startswith("{"):
+        return None
+    if '"exit_code"' not in content and '"error"' not in content:
+        return None
+    fields = as_record(parse_json(content))
+    code = get_int(fields, "exit_code")
+    if code is not None:
+        return code != 0
+    return True if fields.get("error") else None
 
 
 def _read_calls(row: SessionRow, place: int, log: LossLog) -> tuple[ToolCall, ...]:
