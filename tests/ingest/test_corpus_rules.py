@@ -137,7 +137,7 @@ def mark_fault(name: str) -> object:
 
 @pytest.mark.corpus
 @NEEDS_CORPUS
-@pytest.mark.parametrize("name", map(mark_fault, sorted(TRUTH)))
+@pytest.mark.parametrize("name", [mark_fault(name) for name in sorted(TRUTH)])
 def test_a_corpus_file_keeps_every_rule(name: str) -> None:
     traces = {trace.trace_id: trace for trace in read_corpus_file(name)[0] if trace.messages}
     assert set(traces) == set(TRUTH[name])
