@@ -120,24 +120,9 @@ def describe(trace: Trace) -> dict[str, str]:
     return dict(zip(COLUMNS, ["" if value is None else str(value) for value in values], strict=True))
 
 
-#: Files that the readers do not read right yet, with what is wrong.
-FAULTS = {
-    "claude_code/jazzyalex__agent-sessions/subagent/0a1b2c3d-4e5f-4061-8071-2a3b4c5d6e7f/subagents/"
-    "agent-a0ad4f44468bdf20d.jsonl": "the parent is the session that the folder above names",
-    "pi/TeichAI__teich/example_openclaw_session.jsonl": "input tokens leave out what the cache held",
-    "pi/badlogic__pi-mono/large-session.jsonl": "input tokens leave out what the cache held",
-}
-
-
-def mark_fault(name: str) -> object:
-    """The name of a file, expected to fail where a fault is known."""
-    marks = [pytest.mark.xfail(strict=True, reason=FAULTS[name])] if name in FAULTS else []
-    return pytest.param(name, marks=marks, id=name)
-
-
 @pytest.mark.corpus
 @NEEDS_CORPUS
-@pytest.mark.parametrize("name", [mark_fault(name) for name in sorted(TRUTH)])
+@pytest.mark.parametrize("name", sorted(TRUTH))
 def test_a_corpus_file_keeps_every_rule(name: str) -> None:
     traces = {trace.trace_id: trace for trace in read_corpus_file(name)[0] if trace.messages}
     assert set(traces) == set(TRUTH[name])

@@ -23,25 +23,28 @@ Source: transcripts written by Claude Code itself; https://docs.claude.com/en/do
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest.claude_code_fields import ROW_FIELDS
+from msgspec.structs import replace
+
+from tracemill.ingest.claude_code_head import find_root, read_head, read_project
+from tracemill.ingest.claude_code_lines import read_claude_rows
 from tracemill.ingest.claude_code_messages import ClaudeConversation
-from tracemill.ingest.claude_code_rows import BookRow, ClaudeFile, ClaudeRow, load_rows, read_words
-from tracemill.ingest.claude_code_tree import ConversationKey, find_abandoned, group_rows, place_books
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text
-from tracemill.ingest.lines import Row, read_document, read_head_rows, read_rows
+from tracemill.ingest.claude_code_rows import ClaudeFile, ConversationKey, load_rows
+from tracemill.ingest.claude_code_shape import ClaudeRow, show_content
+from tracemill.ingest.claude_code_tree import Branch, build_tree, group_rows, list_branches, place_books
 from tracemill.ingest.model_turn import is_interrupted
-from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
+from tracemill.ingest.source import LossLog, ReadOptions, Source
 from tracemill.ingest.time_span import TimeSpan
 from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 _NO_SESSIONS = frozenset({"history.jsonl"})
-_INDEX_NAME = "sessions-index.json"
+_get_type, _get_version = attrgetter("type"), attrgetter("version")
 
 
 def is_session_file(path: Path) -> bool:
@@ -49,123 +52,117 @@ def is_session_file(path: Path) -> bool:
     return path.suffix == ".jsonl" and path.name not in _NO_SESSIONS and "tool-results" not in path.parts
 
 
-def read_head(path: Path) -> Head | None:
-    """The session of the file's first message; rows beyond the head are read only where it holds no message."""
-    rows = list(read_head_rows(path))
-    head = _find_head(rows, path.stem)
-    if not rows or (head is not None and not head[1]):
-        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions(), ROW_FIELDS), path.stem) or head
-    return None if head is None else head[0]
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """One conversation of a file, or an abandoned branch of one (named by the row at its tip)."""
+
+    key: ConversationKey
+    rows: list[ClaudeRow]
+    messages: tuple[Message, ...]
+    tip: str | None = None
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
-    """The conversations of one file, in order of first appearance: main sessions and sidechains."""
-    file = load_rows(read_rows(path, log, options, ROW_FIELDS), log, path.stem)
+    """The conversations of one file, in order of first appearance: main sessions and sidechains, then branches."""
+    file = load_rows(read_claude_rows(path, log, options), log, path.stem)
     groups = group_rows(file)
     books = place_books(file, groups)
-    projects = _read_index(path.parent / _INDEX_NAME)
-    spoken: list[tuple[ConversationKey, tuple[Message, ...]]] = []
+    talks: list[_Talk] = []
     for key, rows in groups.items():
-        messages = _read_messages(file, key, rows, log)
-        if any(message.role != "system" for message in messages):
-            spoken.append((key, messages))
+        found = _read_talks(file, key, rows, log, options)
+        talks.extend(talk for talk in found if any(message.role != "system" for message in talk.messages))
     losses = log.count_losses()
-    if not spoken:
+    if not talks:
         log.drop(_name_emptiness(file, log, losses))
-    for place, (key, messages) in enumerate(spoken):
-        trace_place = _Place(str(path), projects.get(key[0]), losses if place == 0 else {}, "cut_line" in losses)
-        yield _make_trace(file, key, groups[key], books.get(key, []), messages, trace_place)
+    is_partial = "cut_line" in losses
+    for place, talk in enumerate(talks):
+        trace = _make_trace(file, talk, books.get(talk.key, []), path, is_partial=is_partial)
+        yield replace(trace, dropped=losses) if losses and place == 0 else trace
 
 
-def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
-    """The head of a file, and whether it is certain; None where no row is of this format."""
-    first: Head | None = None
-    named = ""
-    spoken: ClaudeRow | None = None
-    for row in rows:
-        words = read_words(row)
-        if words is not None:
-            named = words.session_id or named
-            if spoken is None and words.says_something and words.lost is None:
-                spoken = words
-            if spoken is not None and named:
-                return Head(named, spoken.timestamp), True
-        session_id = get_text(row.value, "sessionId")
-        is_ours = session_id is not None or words is not None or row.value.get("type") == "summary"
-        if is_ours and (first is None or (session_id is not None and first.root_session_id == stem)):
-            first = Head(session_id or stem, get_text(row.value, "timestamp"))
-    return None if first is None else (first, False)
+def _read_talks(
+    file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow], log: LossLog, options: ReadOptions
+) -> Iterator[_Talk]:
+    tree = build_tree(rows, file)
+    branches: list[Branch] = []
+    live = rows
+    if tree.dead:
+        branches = list_branches(rows, tree) if options.branches else []
+        told = {place for branch in branches for place in branch.own}
+        for place in sorted(tree.dead - told):
+            row = rows[place]
+            content = "" if row.words is None else show_content(row.words.content)
+            log.drop("abandoned_branch", row.line, f"uuid {row.uuid}"[:200], content)
+        live = [row for place, row in enumerate(rows) if place not in tree.dead]
+    yield _Talk(key, rows, _read_messages(file, key, live, log))
+    for branch in branches:
+        yield _read_branch(file, key, rows, branch, log)
+
+
+def _read_branch(file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow], branch: Branch, log: LossLog) -> _Talk:
+    """A branch with all that went before it; what was lost there has been counted with the live conversation."""
+    own = LossLog(path=log.path)
+    path = [rows[place] for place in branch.path]
+    messages = _read_messages(file, key, path, own)
+    lines = {rows[place].line for place in branch.own}
+    log.losses.extend(loss for loss in own.losses if loss.line in lines)
+    return _Talk(key, path, messages, path[-1].uuid or f"line-{path[-1].line}")
 
 
 def _read_messages(file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow], log: LossLog) -> tuple[Message, ...]:
     conversation = ClaudeConversation(log, is_sidechain=key[1] is not None, preserved=file.preserved)
     if key in file.prompts:
         conversation.add_system(file.prompts[key])
-    abandoned = find_abandoned(rows, file)
-    for place, row in enumerate(rows):
-        if place in abandoned:
-            log.drop("abandoned_branch", row.line, f"uuid {row.uuid}"[:200], dump_json(row.content))
-        else:
-            conversation.add_row(row)
+    for row in rows:
+        conversation.add_row(row)
     return conversation.build()
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """What a trace's file says about it."""
-
-    path: str
-    project: str | None
-    losses: dict[str, int]
-    is_partial: bool
-
-
-def _make_trace(
-    file: ClaudeFile,
-    key: ConversationKey,
-    rows: list[ClaudeRow],
-    books: list[BookRow],
-    messages: tuple[Message, ...],
-    place: _Place,
-) -> Trace:
-    session_id, agent_id = key
+def _make_trace(file: ClaudeFile, talk: _Talk, books: list[ClaudeRow], path: Path, *, is_partial: bool) -> Trace:
+    (session_id, agent_id), rows, messages = talk.key, talk.rows, talk.messages
+    books = books if talk.tip is None else []
+    trace_id = session_id if agent_id is None else f"{session_id}:{agent_id}"
+    root = find_root(path, session_id)
+    parent = root if agent_id is not None else None
     span = TimeSpan()
     span.add_all([row.timestamp for row in (*rows, *books) if row.timestamp is not None])
-    models = [message.model for message in messages if message.model]
-    cwd = _find_fact(rows, "cwd")
+    meta = _describe(file, rows, books, messages)
+    if talk.tip is not None:
+        trace_id, parent, meta["branch_of"] = f"{trace_id}~{talk.tip}", trace_id, trace_id
+    cwd = next((row.cwd for row in rows if row.cwd), None)
+    project = read_project(path, session_id)
     return Trace(
-        trace_id=session_id if agent_id is None else f"{session_id}:{agent_id}",
+        trace_id=trace_id,
         source_kind=SOURCE.name,
-        source_path=place.path,
-        root_session_id=session_id,
+        source_path=str(path),
+        root_session_id=root,
         messages=messages,
         agent_id=agent_id,
         is_sidechain=agent_id is not None,
-        parent_trace_id=None if agent_id is None else session_id,
+        parent_trace_id=parent,
         cwd=cwd,
-        project_path=cwd if place.project is None else place.project,
-        git_branch=_find_fact(rows, "gitBranch"),
+        project_path=cwd if project is None else project,
+        git_branch=next((row.git_branch for row in rows if row.git_branch), None),
         started_at=span.started_at,
         ended_at=span.ended_at,
-        source_meta=_describe(file, rows, books, messages),
-        model=models[-1] if models else None,
-        tools=file.tools.get(key, ()),
+        source_meta=meta,
+        model=next((message.model for message in reversed(messages) if message.model), None),
+        tools=file.tools.get(talk.key, ()),
         input_tokens=sum_tokens(messages, "input_tokens"),
         output_tokens=sum_tokens(messages, "output_tokens"),
-        is_partial=place.is_partial,
-        dropped=place.losses,
+        is_partial=is_partial,
     )
 
 
 def _describe(
-    file: ClaudeFile, rows: list[ClaudeRow], books: list[BookRow], messages: tuple[Message, ...]
+    file: ClaudeFile, rows: list[ClaudeRow], books: list[ClaudeRow], messages: tuple[Message, ...]
 ) -> dict[str, Any]:
-    versions = dict.fromkeys(version for row in rows if (version := row.get_fact("version")))
-    kinds = Counter([*("attachment" if row.kind == "queued" else row.kind for row in rows), *(b.kind for b in books)])
+    kinds = Counter(map(_get_type, rows))
+    kinds.update(map(_get_type, books))
     meta: dict[str, Any] = {
         "record_count": len(rows) + len(books),
         "record_types": dict(sorted(kinds.items())),
-        "versions": list(versions),
+        "versions": [version for version in dict.fromkeys(map(_get_version, rows)) if version],
     }
     if file.title is not None:
         meta["title"] = file.title
@@ -174,32 +171,11 @@ def _describe(
     return meta
 
 
-def _find_fact(rows: list[ClaudeRow], name: str) -> str | None:
-    return next((fact for row in rows if (fact := row.get_fact(name)) is not None), None)
-
-
 def _name_emptiness(file: ClaudeFile, log: LossLog, losses: dict[str, int]) -> str:
     """Why a file gave no trace."""
     if log.lines_read == 0 and not losses:
         return "empty_file"
     return "no_messages" if file.is_ours or set(losses) <= {"cut_line", "line_too_long"} else "foreign_file"
-
-
-def _read_index(path: Path) -> dict[str, str]:
-    """Project folders by session id from the index beside the transcripts; an index of another shape says nothing."""
-    try:
-        if not path.is_file():
-            return {}
-        index = as_record(read_document(path, LossLog(path=str(path))))
-    except OSError:
-        return {}
-    projects: dict[str, str] = {}
-    for value in as_list(index.get("entries")):
-        entry = as_record(value)
-        session_id, project = get_text(entry, "sessionId"), get_text(entry, "projectPath")
-        if session_id and project:
-            projects[session_id] = project
-    return projects
 
 
 SOURCE = Source(

@@ -6,240 +6,217 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tracemill.ingest.claude_code_odd import BOOKKEEPING, convert_content
+from tracemill.ingest.claude_code_shape import (
+    Block,
+    ClaudeRow,
+    Lost,
+    Preserved,
+    ResultBlock,
+    TextBlock,
+    ThinkingBlock,
+    Words,
+    show_block,
+    show_content,
+)
 from tracemill.ingest.injected import is_compaction_text
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text, read_tool_definitions
-from tracemill.ingest.lines import Row
+from tracemill.ingest.json_fields import as_list, as_record, get_text, read_tool_definitions
 from tracemill.ingest.source import LossLog
 
-#: Row types that keep the books of a session and hold nothing that was said.
-_BOOKKEEPING_NAMES = """
-    summary system file-history-snapshot file-history-delta attachment progress queue-operation last-prompt custom-title
-    ai-title agent-name agent-color agent-setting mode permission-mode frame-link pr-link started result relocated
-    worktree-state atis-latch bridge-session tag speculation-accept content-replacement task-summary
-    attribution-snapshot marble-origami-commit marble-origami-snapshot
-"""
-_BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
+#: A conversation: session id and agent id; None for the main conversation.
+ConversationKey = tuple[str, str | None]
+
 #: ``origin.kind`` of user rows that another program wrote.
+_TITLED = ("custom-title", "ai-title", "summary")
 _FOREIGN_ORIGINS = frozenset({"task-notification", "coordinator", "peer", "channel", "hook", "cron", "system"})
-_FACTS = ("cwd", "gitBranch", "version")
-_TITLE_KEYS = {"custom-title": "customTitle", "ai-title": "aiTitle", "summary": "summary"}
-
-
-@dataclass(slots=True)
-class ClaudeRow:
-    """A row that carries words.
-
-    ``kind``: ``user``, ``assistant``, or ``queued`` (a prompt typed while the model ran). ``session_id`` is empty until
-    ``load_rows`` has filled it in where the row names none. ``lost``: the reason for which the row is left out.
-    ``value`` is the row, as far as it is needed.
-    """
-
-    line: int
-    kind: str
-    session_id: str
-    uuid: str | None
-    parent: str | None
-    agent_id: str | None
-    is_sidechain: bool
-    timestamp: str | None
-    message: dict[str, Any]
-    content: Any
-    value: dict[str, Any]
-    is_injected: bool = False
-    is_compaction: bool = False
-    lost: str | None = None
-
-    def get_fact(self, name: str) -> str | None:
-        found = self.value.get(name)
-        return found if isinstance(found, str) and found else None
-
-    @property
-    def says_something(self) -> bool:
-        """Whether the row alone makes a message: a result without its call does not, nor do withheld thoughts."""
-        if isinstance(self.content, str):
-            return bool(self.content.strip())
-        return any(_is_telling(block) for block in as_list(self.content))
-
-    def has_block(self, kind: str) -> bool:
-        if not isinstance(self.content, str):
-            for block in as_list(self.content):
-                if block.get("type") == kind:
-                    return True
-        return False
-
-
-@dataclass(slots=True)
-class BookRow:
-    """What is kept of a row that carries no words: enough to place it and to date its trace."""
-
-    kind: str
-    session_id: str
-    parent: str | None
-    agent_id: str | None
-    is_sidechain: bool
-    timestamp: str | None
 
 
 @dataclass(slots=True)
 class ClaudeFile:
-    """All that one file holds, in the order of its rows."""
+    """All that one file holds, in the order of its rows.
+
+    ``rows`` carry words, ``books`` none. ``links``: row → the row before it. ``preserved``: boundary row of a
+    compaction → rows that stayed in the context. ``sessions``: those of ``rows``, filled in where a row names none.
+    """
 
     stem: str
     rows: list[ClaudeRow] = field(default_factory=list[ClaudeRow])
-    books: list[BookRow] = field(default_factory=list[BookRow])
+    books: list[ClaudeRow] = field(default_factory=list[ClaudeRow])
     links: dict[str, str | None] = field(default_factory=dict[str, str | None])
     superseded: set[str] = field(default_factory=set[str])
-    preserved: dict[str, tuple[str, str]] = field(default_factory=dict[str, tuple[str, str]])
-    prompts: dict[tuple[str, str | None], str] = field(default_factory=dict[tuple[str, str | None], str])
-    tools: dict[tuple[str, str | None], tuple[dict[str, Any], ...]] = field(
-        default_factory=dict[tuple[str, str | None], tuple[dict[str, Any], ...]]
+    preserved: dict[str, Preserved] = field(default_factory=dict[str, Preserved])
+    prompts: dict[ConversationKey, str] = field(default_factory=dict[ConversationKey, str])
+    tools: dict[ConversationKey, tuple[dict[str, Any], ...]] = field(
+        default_factory=dict[ConversationKey, tuple[dict[str, Any], ...]]
     )
+    sessions: set[str] = field(default_factory=set[str])
     title: str | None = None
     any_session_id: str | None = None
+    has_sidechains: bool = False
     is_ours: bool = False
 
 
-def load_rows(rows: Iterable[Row], log: LossLog, stem: str) -> ClaudeFile:
+def load_rows(blocks: Iterable[list[ClaudeRow]], log: LossLog, stem: str) -> ClaudeFile:
     """Sort the rows of a file; what is lost goes to the log."""
     file = ClaudeFile(stem)
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    rows, seen = file.rows, _Seen()
     session_id = ""
-    for row in rows:
-        value = row.value
-        words = read_words(row)
-        if file.any_session_id is None:
-            file.any_session_id = get_text(value, "sessionId")
-        if words is None:
-            _sort_book(file, row, log)
-            continue
-        file.is_ours = True
-        session_id = words.session_id = words.session_id or session_id
-        if words.uuid is not None:
-            earlier = seen.setdefault((session_id, words.uuid), words.message)
-            if earlier is not words.message and earlier == words.message:
-                log.drop("duplicate_row", row.line, f"uuid {words.uuid}"[:200], dump_json(words.message))
-                session_id = file.rows[-1].session_id
+    for block in blocks:
+        for row in block:
+            finish_row(row)
+            if file.any_session_id is None:
+                file.any_session_id = row.session_id
+            if row.words is None:
+                _sort_book(file, row, log)
                 continue
-            _link(file, value, words.uuid, words.parent)
-        file.rows.append(words)
-    first = next((words.session_id for words in file.rows if words.session_id), file.any_session_id or stem)
-    for words in file.rows:
-        words.session_id = words.session_id or first
+            found = row.session_id or row.other_session_id
+            if found is None or found == session_id:
+                row.session_id = session_id  # one string for all rows
+            else:
+                row.session_id = session_id = found
+                file.sessions.add(found)
+            if row.uuid is not None:
+                if seen.holds(row, row.uuid):
+                    log.drop("duplicate_row", row.line, f"uuid {row.uuid}"[:200], show_content(row.words.content))
+                    session_id = rows[-1].session_id or ""
+                    continue
+                _link(file, row, row.uuid)
+            if row.is_sidechain:
+                file.has_sidechains = True
+            rows.append(row)
+    file.is_ours = file.is_ours or bool(rows)
+    if rows and not rows[0].session_id:
+        _name_session(file)
     return file
 
 
-def read_words(row: Row) -> ClaudeRow | None:
-    """The row as one that carries words, or None where it carries none."""
-    value = row.value
-    kind = value.get("type")
-    if kind != "user" and kind != "assistant":
-        return _read_queued_prompt(row) if kind == "attachment" else None
-    message = as_record(value.get("message"))
-    content = message.get("content")
-    if not isinstance(content, str) and not _is_list_of_blocks(content):
-        return None
-    words = _place_row(row, kind, message)
-    if kind == "user":
-        origin = as_record(value.get("origin"))
-        words.is_injected = bool(value.get("isMeta")) or (
+def finish_row(row: ClaudeRow) -> None:
+    """Tell whether the row carries words, and whose; what is blank, or no id but a redaction's mark, goes."""
+    if (text := row.uuid) is not None and (not text or " " in text or text.isspace()):
+        row.uuid = None
+    if (text := row.parent) is not None and (not text or " " in text or text.isspace()):
+        row.parent = None
+    if (text := row.session_id) is not None and (not text or text.isspace()):
+        row.session_id = None
+    if (text := row.timestamp) is not None and (not text or text.isspace()):
+        row.timestamp = None
+    words = row.words
+    if row.type == "assistant":
+        if words is not None and (row.is_api_error or words.model == "<synthetic>"):
+            row.lost = Lost("api_error_message" if row.is_api_error else "synthetic_message")
+    elif row.type != "user":
+        row.words = _read_queued_prompt(row)
+    elif words is not None:
+        origin = row.origin
+        row.is_injected = bool(row.is_meta) or (
             bool(origin) and (get_text(origin, "kind") in _FOREIGN_ORIGINS or "from" in origin)
         )
-        starts_as_summary = isinstance(content, str) and is_compaction_text(content)
-        words.is_compaction = bool(value.get("isCompactSummary")) or starts_as_summary
-    elif value.get("isApiErrorMessage") is True:
-        words.lost = "api_error_message"
-    elif message.get("model") == "<synthetic>":
-        words.lost = "synthetic_message"
-    return words
+        starts_as_summary = isinstance(words.content, str) and is_compaction_text(words.content)
+        row.is_compaction = bool(row.is_summary) or starts_as_summary
 
 
-def _is_list_of_blocks(content: Any) -> bool:
-    return isinstance(content, list) and all(isinstance(block, dict) for block in as_list(content))
+def says_something(row: ClaudeRow) -> bool:
+    """Whether the row alone makes a message: a result without its call does not, nor do withheld thoughts."""
+    content = "" if row.words is None else row.words.content
+    if isinstance(content, str):
+        return bool(content.strip())
+    return any(_is_telling(block) for block in content)
 
 
-def _read_queued_prompt(row: Row) -> ClaudeRow | None:
+def has_result(row: ClaudeRow) -> bool:
+    """Whether the row brings the result of a call."""
+    if row.words is not None and not isinstance(row.words.content, str):
+        for block in row.words.content:
+            if isinstance(block, ResultBlock):
+                return True
+    return False
+
+
+def _read_queued_prompt(row: ClaudeRow) -> Words | None:
     """A prompt that was typed while the model ran stands in an attachment, and nowhere else."""
-    attachment = as_record(row.value.get("attachment"))
-    prompt = attachment.get("prompt")
-    if attachment.get("type") != "queued_command" or not (isinstance(prompt, str) or _is_list_of_blocks(prompt)):
+    attachment = row.attachment
+    if row.type != "attachment" or attachment is None or attachment.type != "queued_command":
         return None
-    words = _place_row(row, "queued", {"role": "user", "content": prompt})
-    origin = as_record(attachment.get("origin")).get("kind") or "human"
-    is_typed = attachment.get("commandMode") == "prompt" and origin == "human"
-    words.is_injected = bool(attachment.get("isMeta")) or not is_typed
-    return words
+    content = convert_content(attachment.prompt, is_model=False)
+    if content is None:
+        return None
+    origin = as_record(attachment.origin).get("kind") or "human"
+    is_typed = attachment.command_mode == "prompt" and origin == "human"
+    row.is_injected = bool(attachment.is_meta) or not is_typed
+    row.is_compaction = False
+    return Words(content)
 
 
-def _place_row(row: Row, kind: str, message: dict[str, Any]) -> ClaudeRow:
-    value = row.value
-    return ClaudeRow(
-        row.line,
-        kind,
-        get_text(value, "sessionId", "session_id") or "",
-        _get_id(value, "uuid"),
-        _get_id(value, "parentUuid"),
-        get_text(value, "agentId") if "agentId" in value else None,
-        value.get("isSidechain") is True,
-        get_text(value, "timestamp"),
-        message,
-        message.get("content"),
-        {key: value[key] for key in _FACTS if key in value} if row.block is None else value,
-    )
+class _Seen:
+    """Rows by id: the first of each session, and whether one is a repetition."""
+
+    def __init__(self) -> None:
+        self._first: dict[str, ClaudeRow] = {}
+        self._others: dict[tuple[str | None, str], ClaudeRow] = {}
+
+    def holds(self, row: ClaudeRow, uuid: str) -> bool:
+        """Whether a row of the same session has the same id and words."""
+        first = self._first.setdefault(uuid, row)
+        if first is row:
+            return False
+        if first.session_id != row.session_id:
+            first = self._others.setdefault((row.session_id, uuid), row)
+        return first is not row and first.words == row.words
 
 
-def _get_id(value: dict[str, Any], key: str) -> str | None:
-    """The id of a row; what a redaction put in its place, the same in many rows, is none."""
-    found = value.get(key)
-    return found if isinstance(found, str) and found and " " not in found and not found.isspace() else None
+def _name_session(file: ClaudeFile) -> None:
+    """Fill in the session of the rows before the first one that names it."""
+    named = next((row.session_id for row in file.rows if row.session_id), file.any_session_id or file.stem)
+    for row in file.rows:
+        row.session_id = row.session_id or named
+    file.sessions.add(named)
 
 
-def _link(file: ClaudeFile, value: dict[str, Any], uuid: str, parent: str | None) -> None:
-    file.links.setdefault(uuid, parent or _get_id(value, "logicalParentUuid"))
-    if "supersedesUuids" in value:
-        for superseded in as_list(value["supersedesUuids"]):
-            if isinstance(superseded, str) and superseded != uuid:
-                file.superseded.add(superseded)
-    if "compactMetadata" in value:
-        segment = as_record(as_record(value["compactMetadata"]).get("preservedSegment"))
-        head, tail = get_text(segment, "headUuid"), get_text(segment, "tailUuid")
-        if head and tail:
-            file.preserved[uuid] = (head, tail)
+def _link(file: ClaudeFile, row: ClaudeRow, uuid: str) -> None:
+    file.links.setdefault(uuid, row.parent or _as_id(row.logical_parent))
+    if row.supersedes:
+        file.superseded.update(item for item in row.supersedes if isinstance(item, str) and item != uuid)
+    if row.compaction:
+        segment = as_record(row.compaction.get("preservedSegment"))
+        named = as_record(row.compaction.get("preservedMessages"))
+        ends = (get_text(segment, "headUuid"), get_text(segment, "tailUuid"))
+        uuids = as_list(named.get("uuids")) or as_list(named.get("allUuids"))
+        file.preserved[uuid] = Preserved(
+            ends=tuple(end for end in ends if end is not None),
+            uuids=tuple(item for item in uuids if isinstance(item, str)),
+        )
 
 
-def _sort_book(file: ClaudeFile, row: Row, log: LossLog) -> None:
+def _as_id(text: str | None) -> str | None:
+    return text if text and " " not in text and not text.isspace() else None
+
+
+def _sort_book(file: ClaudeFile, row: ClaudeRow, log: LossLog) -> None:
     """A row that carries no words: bookkeeping, or lost."""
-    value = row.value
-    kind = get_text(value, "type")
-    file.is_ours = file.is_ours or kind in _BOOKKEEPING or file.any_session_id is not None
-    uuid = _get_id(value, "uuid")
-    if uuid is not None:
-        _link(file, value, uuid, _get_id(value, "parentUuid"))
-    if kind in ("user", "assistant"):
-        log.drop("malformed_record", row.line, "the message has no readable content", _show(row.load()))
-    elif kind in _BOOKKEEPING:
-        _keep_books(file, value, kind)
-    else:
-        log.drop("unknown_record_type", row.line, f"type {value.get('type')!r}"[:200], _show(row.load()))
-
-
-def _keep_books(file: ClaudeFile, value: dict[str, Any], kind: str) -> None:
-    if kind in _TITLE_KEYS:
-        file.title = get_text(value, _TITLE_KEYS[kind]) or file.title
-    session_id = get_text(value, "sessionId")
-    if session_id is None:
+    file.is_ours = file.is_ours or row.type in BOOKKEEPING or file.any_session_id is not None
+    if row.uuid is not None:
+        _link(file, row, row.uuid)
+    if row.lost is not None:
+        log.drop(row.lost.reason, row.line, row.lost.detail, row.lost.excerpt)
         return
-    agent_id = get_text(value, "agentId")
-    is_sidechain = value.get("isSidechain") is True
-    parent = get_text(value, "parentUuid")
-    file.books.append(BookRow(kind, session_id, parent, agent_id, is_sidechain, get_text(value, "timestamp")))
-    if kind == "attachment":
-        key = (session_id, agent_id if is_sidechain else None)
-        attachment = as_record(value.get("attachment"))
-        prompt = _join_prompt(attachment.get("systemPrompt"))
-        if prompt:
+    title = row.custom_title if row.type == "custom-title" else row.ai_title if row.type == "ai-title" else row.summary
+    if title and row.type in _TITLED and not title.isspace():
+        file.title = title
+    if row.session_id is None:
+        return
+    file.books.append(row)
+    attachment = row.attachment
+    if row.type == "attachment" and attachment is not None:
+        key = (row.session_id, _as_name(row.agent_id) if row.is_sidechain else None)
+        if attachment.system_prompt and (prompt := _join_prompt(attachment.system_prompt)):
             file.prompts.setdefault(key, prompt)
-        if tools := read_tool_definitions(attachment.get("tools")):
+        if attachment.tools and (tools := read_tool_definitions(attachment.tools)):
             file.tools.setdefault(key, tools)
+    row.attachment = None
+
+
+def _as_name(text: str | None) -> str | None:
+    return None if text is None or text.isspace() else text or None
 
 
 def _join_prompt(value: Any) -> str:
@@ -249,12 +226,12 @@ def _join_prompt(value: Any) -> str:
     return "\n\n".join(text for text in texts if text)
 
 
-def _is_telling(block: dict[str, Any]) -> bool:
-    kind = get_text(block, "type")
-    if kind in ("text", "thinking"):
-        return get_text(block, kind) is not None
-    return kind in ("image", "document") or (kind is not None and kind.endswith("tool_use"))
-
-
-def _show(value: dict[str, Any]) -> str:
-    return dump_json(value)[:2000]
+def _is_telling(block: Block) -> bool:
+    if isinstance(block, TextBlock):
+        text = block.text
+    elif isinstance(block, ThinkingBlock):
+        text = block.thinking
+    else:
+        kind = get_text(show_block(block), "type") or ""
+        return kind in ("image", "document") or kind.endswith("tool_use")
+    return bool(text) and not text.isspace()

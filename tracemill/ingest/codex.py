@@ -24,11 +24,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.codex_fields import CodexItem
+from tracemill.ingest.codex_file import CodexFile, pick_text, sort_items
 from tracemill.ingest.codex_messages import CodexConversation
 from tracemill.ingest.codex_meta import get_agent_id, get_base_instructions, identify, name_source, read_tools
-from tracemill.ingest.codex_rows import ROW_FIELDS, CodexFile, load_items, read_item
+from tracemill.ingest.codex_rows import read_head_item, read_item, read_items
 from tracemill.ingest.json_fields import as_record, get_text
-from tracemill.ingest.lines import Row, read_head_rows, read_rows
+from tracemill.ingest.lines import read_head_rows
 from tracemill.ingest.model_turn import is_interrupted
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import sum_tokens
@@ -42,23 +44,25 @@ def is_session_file(path: Path) -> bool:
 
 def read_head(path: Path) -> Head | None:
     """The session that the first ``session_meta`` names; rows beyond the head are read only where it has none."""
+    item = read_head_item(path)
+    if item is not None:
+        return _make_head(item, path.stem)
     rows = list(read_head_rows(path))
-    head = _find_head(rows, path.stem)
+    head = _find_head(map(read_item, rows), path.stem)
     if not rows or (head is not None and not head[1]):
-        head = _find_head(read_rows(path, LossLog(path=str(path)), ReadOptions(), ROW_FIELDS), path.stem) or head
+        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), path.stem) or head
     return None if head is None else head[0]
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The trace of one rollout; none where nothing was said in it."""
-    file = load_items(read_rows(path, log, options, ROW_FIELDS), log, path.stem)
+    file = sort_items(read_items(path, log, options), path.stem)
     meta = file.metas[0] if file.metas else None
     conversation = CodexConversation(log, file, identify(meta, file.stem))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
         is_repeated = base == meta.get("instructions") and file.has_guide(base)
         conversation.add_system("" if is_repeated else base, get_text(meta, "timestamp"))
-    for item in file.items:
-        conversation.add_item(item)
+    conversation.add_items(file.items)
     messages = conversation.build()
     losses = log.count_losses()
     if all(message.role == "system" for message in messages):
@@ -67,17 +71,20 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     yield _make_trace(file, conversation, messages, str(path), losses)
 
 
-def _find_head(rows: Iterable[Row], stem: str) -> tuple[Head, bool] | None:
+def _find_head(items: Iterable[CodexItem | None], stem: str) -> tuple[Head, bool] | None:
     """The head of a file, and whether it is certain; None where no row is of this format."""
     first: Head | None = None
-    for row in rows:
-        item = read_item(row)
+    for item in items:
         if item is None:
             continue
         if item.kind == "session_meta":
-            return Head(identify(item.value, stem).root_id, get_text(item.value, "timestamp") or item.timestamp), True
+            return _make_head(item, stem), True
         first = first or Head(stem, item.timestamp)
     return None if first is None else (first, False)
+
+
+def _make_head(item: CodexItem, stem: str) -> Head:
+    return Head(identify(item.value, stem).root_id, get_text(item.value, "timestamp") or item.timestamp)
 
 
 def _make_trace(
@@ -87,7 +94,7 @@ def _make_trace(
     identity = conversation.identity
     git = as_record(meta.get("git"))
     cwd = get_text(meta, "cwd") or _find_cwd(file)
-    totals = conversation.totals or {}
+    totals, span = conversation.totals or {}, file.measure_span()
     return Trace(
         trace_id=identity.session_id,
         source_kind=SOURCE.name,
@@ -102,8 +109,8 @@ def _make_trace(
         git_branch=get_text(git, "branch"),
         git_commit=get_text(git, "commit_hash"),
         repository_url=get_text(git, "repository_url"),
-        started_at=file.span.started_at,
-        ended_at=file.span.ended_at,
+        started_at=span.started_at,
+        ended_at=span.ended_at,
         source_meta=_describe(file, meta, conversation.is_stopped or is_interrupted(messages)),
         model=conversation.model or _find_model(file, messages),
         tools=read_tools(meta),
@@ -116,8 +123,8 @@ def _make_trace(
 
 def _describe(file: CodexFile, meta: dict[str, Any], is_stopped: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "record_count": sum(file.kinds.values()),
-        "record_types": {kind: file.kinds[kind] for kind in sorted(file.kinds)},
+        "record_count": len(file.items),
+        "record_types": file.count_kinds(),
     }
     for key in ("cli_version", "originator", "model_provider", "agent_nickname", "agent_role"):
         if (value := get_text(meta, key)) is not None:
@@ -135,13 +142,15 @@ def _name_agent(meta: dict[str, Any], session_id: str) -> str:
 
 def _find_cwd(file: CodexFile) -> str | None:
     contexts = (item.value for item in file.items if item.kind == "turn_context")
-    return next((cwd for value in contexts if (cwd := get_text(value, "cwd")) is not None), None)
+    return next((cwd for value in contexts if (cwd := pick_text(value.cwd)) is not None), None)
 
 
 def _find_model(file: CodexFile, messages: tuple[Message, ...]) -> str | None:
     """Legacy rows name the model beside the message, on the user's row too."""
     models = [message.model for message in messages if message.model]
-    models = models or [model for item in file.items if (model := get_text(item.value, "model")) is not None]
+    models = models or [
+        model for item in file.items if (model := pick_text(getattr(item.value, "model", None))) is not None
+    ]
     return models[-1] if models else None
 
 
@@ -149,7 +158,7 @@ def _name_emptiness(file: CodexFile, log: LossLog, losses: dict[str, int]) -> st
     """Why a file gave no trace."""
     if log.lines_read == 0 and not losses:
         return "empty_file"
-    return "no_messages" if file.kinds or set(losses) <= {"cut_line", "line_too_long"} else "foreign_file"
+    return "no_messages" if file.items or set(losses) <= {"cut_line", "line_too_long"} else "foreign_file"
 
 
 SOURCE = Source(

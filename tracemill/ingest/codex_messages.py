@@ -8,15 +8,15 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from tracemill.ingest.codex_compaction import Entry, KeptKey, Restart, keep_words, restart_context
+from tracemill.ingest.codex_compaction import Entry, Restart, Saying, Turn, keep_words, restart_context
+from tracemill.ingest.codex_fields import CodexItem, count_tokens
+from tracemill.ingest.codex_file import CodexFile, get_content, list_texts, pick_text
 from tracemill.ingest.codex_meta import CodexIdentity, name_tool
 from tracemill.ingest.codex_outputs import CodexOutput, read_output
-from tracemill.ingest.codex_parts import read_parts, read_usage
-from tracemill.ingest.codex_rows import CodexFile, CodexItem, get_content, list_texts, squeeze
+from tracemill.ingest.codex_parts import read_parts
 from tracemill.ingest.content_parts import fold_parts, read_content
 from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_text
-from tracemill.ingest.model_turn import ModelTurn
 from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import SELF, Message, Origin, Role, ToolCall
@@ -37,8 +37,8 @@ class CodexConversation:
     totals: dict[str, int] | None = None
     is_stopped: bool = False
     _entries: list[Entry] = field(default_factory=list[Entry])
-    _turn: ModelTurn | None = None
-    _keys: dict[KeptKey, list[list[Entry]]] = field(default_factory=dict[KeptKey, list[list[Entry]]])
+    _turn: Turn | None = None
+    _said: list[Saying] = field(default_factory=list[Saying])
 
     def add_system(self, text: str, timestamp: str | None) -> None:
         """The base instructions, which every context begins with."""
@@ -46,86 +46,127 @@ class CodexConversation:
             message = Message(role="system", content=text, origin="injected", timestamp=timestamp)
             self._entries.append(Entry(0, message=message, is_base=True))
 
-    def add_item(self, item: CodexItem) -> None:
-        """Take in the next item."""
-        if (handle := _HANDLERS.get(item.kind)) is not None:
-            handle(self, item)
+    def add_items(self, items: Sequence[CodexItem]) -> None:
+        """Take in rows in order; those that keep books are passed over."""
+        find = _HANDLERS.get
+        for item in items:
+            if (handle := find(item.kind)) is not None:
+                handle(self, item)
 
     def build(self) -> tuple[Message, ...]:
         """The messages in the order that a trace promises."""
+        answers = self._pair_plainly()
+        return self._build_any() if answers is None else self._build_plain(answers)
+
+    def _pair_plainly(self) -> dict[str, Entry] | None:
+        """Results by the id of their call; None where an id is no single call's or no single, later result's."""
+        asked: set[str] = set()
+        answers: dict[str, Entry] = {}
+        for entry in self._entries:
+            message = entry.message
+            if message is None:
+                for call in entry.calls if isinstance(entry, Turn) else ():
+                    if call.id in asked:
+                        return None
+                    asked.add(call.id)
+            elif message.role == "tool":
+                call_id = message.tool_call_id
+                if call_id not in asked or call_id in answers:
+                    return None
+                answers[call_id] = entry
+        return answers
+
+    def _build_plain(self, answers: dict[str, Entry]) -> tuple[Message, ...]:
+        messages: list[Message] = []
+        for entry in self._entries:
+            message = entry.message
+            if isinstance(entry, Turn):
+                if entry.is_empty:
+                    continue
+                entry.number = len(messages)
+                messages.append(entry.to_message())
+                for call in entry.calls:
+                    answer = answers.get(call.id)
+                    if answer is None or answer.message is None:
+                        self.log.note("unpaired_call")
+                        continue
+                    answer.number = len(messages)
+                    messages.append(answer.message)
+            elif message is not None and message.role != "tool":
+                entry.number = len(messages)
+                messages.append(message if entry.kept is None else _place_context(message, entry.kept))
+        return tuple(messages)
+
+    def _build_any(self) -> tuple[Message, ...]:
         transcript = Transcript()
         for entry in self._entries:
             message = entry.message
-            if entry.turn is not None:
-                if entry.turn.is_empty:
-                    continue
-                message = entry.turn.to_message()
+            if isinstance(entry, Turn):
+                message = None if entry.is_empty else entry.to_message()
             if message is None:
                 continue
             if entry.kept is not None:
-                context = [SELF if kept is None else kept.number for kept in entry.kept]
-                message = replace(message, context=tuple(dict.fromkeys(n for n in context if n != Entry.NOWHERE)))
+                message = _place_context(message, entry.kept)
             entry.number = transcript.add(message, entry.line)
         return transcript.build(self.log)[0]
 
     def add_message(self, item: CodexItem) -> None:
-        role = str(item.value["role"])
+        role = str(item.value.role)
         content = get_content(item.value)
         parts = read_parts(content, self.log, item.line)
         if role == "assistant":
             turn = self._open_turn(item)
             turn.parts.extend(parts)
-            if model := get_text(item.value, "model"):
+            if model := pick_text(item.value.model):
                 turn.model = model
             added = [self._entries[-1]]
         elif role == "user":
             added = self._add_user(item, parts)
         else:
             added = self._say(item, "system", "injected", parts)
-        self._keys.setdefault((role, item.words), []).append(added)
+        self._said.append((role, content, added))
 
     def add_event_message(self, item: CodexItem) -> None:
         """Words of an event, heard only where no item of the conversation says the same."""
         role = "user" if item.kind == "event:user_message" else "assistant"
-        text = get_text(item.value, "message") or ""
+        text = pick_text(item.value.message) or ""
         if not self.file.has_said(role, text):
             self._hear(item, role, text)
 
     def add_completed(self, item: CodexItem) -> None:
         """An item that newer versions repeat as an event."""
-        done = as_record(item.value.get("item"))
+        done = as_record(item.value.item)
         role = {"UserMessage": "user", "AgentMessage": "assistant"}.get(str(done.get("type")))
         text = "\n\n".join(list_texts(done.get("content")))
-        if role and text and not self.file.has_said(role, text) and squeeze(text) not in self.file.told.get(role, ()):
+        if role and text and not self.file.has_said(role, text) and not self.file.has_told(role, text):
             self._hear(item, role, text)
 
     def add_reasoning(self, item: CodexItem) -> None:
-        texts = list_texts(item.value.get("content")) or list_texts(item.value.get("summary"))
+        texts = list_texts(item.value.content) or list_texts(item.value.summary)
         self._open_turn(item).add_reasoning("\n\n".join(texts))
 
     def add_event_reasoning(self, item: CodexItem) -> None:
-        text = get_text(item.value, "text") or ""
+        text = pick_text(item.value.text) or ""
         if not self.file.has_said("reasoning", text):
             self._open_turn(item).add_reasoning(text)
 
     def add_call(self, item: CodexItem) -> None:
         value = item.value
-        name = get_text(value, "name") or get_text(as_record(value.get("function")), "name")
-        name = name or item.kind.removesuffix("_call")
-        arguments = value.get("arguments")
+        name = pick_text(value.name) or get_text(as_record(value.function), "name") or item.kind.removesuffix("_call")
+        arguments = value.arguments
         if item.kind == "custom_tool_call":
-            arguments = {"input": value["input"]} if isinstance(value.get("input"), str) else value.get("input")
+            arguments = {"input": value.input} if isinstance(value.input, str) else value.input
         elif item.kind == "local_shell_call":
-            arguments = value.get("action")
+            arguments = value.action
         text = "{}" if arguments is None else dump_json(arguments)
-        self._call(item, name_tool(value.get("namespace"), name), text)
+        self._call(item, name_tool(value.namespace, name), text)
 
     def add_search(self, item: CodexItem) -> None:
         """A search on the web is call and result in one; what was found stands in an event, if anywhere."""
         value = item.value
-        call_id = self._call(item, "web_search", dump_json(value.get("action") or {}))
-        found = self.file.searches.get(get_text(value, "id", "call_id") or "")
-        status = get_text(value, "status")
+        call_id = self._call(item, "web_search", dump_json(value.action or {}))
+        found = self.file.find_results(pick_text(value.id, value.call_id) or "")
+        status = pick_text(value.status)
         if found or status in (None, "completed", "failed"):
             content = dump_json(found) if found else status or "completed"
             self._answer(item, call_id, CodexOutput(content, status == "failed"))
@@ -134,9 +175,9 @@ class CodexConversation:
     def add_image(self, item: CodexItem) -> None:
         """An image that was made: call and result in one."""
         value = item.value
-        prompt = get_text(value, "revised_prompt")
+        prompt = pick_text(value.revised_prompt)
         call_id = self._call(item, "image_generation", dump_json({} if prompt is None else {"revised_prompt": prompt}))
-        data, status = get_text(value, "result"), get_text(value, "status")
+        data, status = pick_text(value.result), pick_text(value.status)
         if data is not None or status in ("completed", "failed"):
             image = {"type": "image", "source": {"media_type": "image/png", "data": data}}
             content = read_content([image], self.log, item.line) if data is not None else status or ""
@@ -145,27 +186,29 @@ class CodexConversation:
 
     def add_output(self, item: CodexItem) -> None:
         value = item.value
-        output = value.get("tools") if item.kind == "tool_search_output" else value.get("output")
+        output = value.tools if item.kind == "tool_search_output" else value.output
         is_listing = item.kind == "tool_search_output"
         read = CodexOutput(dump_json(output)) if is_listing else read_output(output, self.log, item.line)
-        self._answer(item, get_text(value, "call_id", "id"), read)
+        self._answer(item, pick_text(value.call_id, value.id), read)
         self._turn = None
 
     def add_agent_mail(self, item: CodexItem) -> None:
         """What another agent wrote to this one; to a sub-agent without other words it is the task."""
-        parts = [{"type": "text", "text": text} for text in list_texts(item.value.get("content"))]
+        parts = [{"type": "text", "text": text} for text in list_texts(item.value.content)]
         is_task = self.identity.is_sub_agent and not any(_is_human(entry) for entry in self._entries)
         if parts:
             self._say(item, "user", "human" if is_task else "injected", parts)
 
     def add_tokens(self, item: CodexItem) -> None:
         """The counts come where a response of the model ends; counts that were told before come with other news."""
-        info = as_record(item.value.get("info")) or item.value
-        total = read_usage(info.get("total_token_usage")) or read_usage(info)
-        latest = next((entry.turn for entry in reversed(self._entries) if entry.turn is not None), None)
-        if latest is not None and latest.usage is None and (total is None or total != self.totals):
-            latest.usage = read_usage(info.get("last_token_usage"))
-        if total is not None and total != self.totals:
+        counts = item.value.info or item.value
+        total = count_tokens(counts.total_token_usage) or count_tokens(counts)
+        is_new = total is not None and total != self.totals
+        if total is None or is_new:
+            latest = self._turn or next((entry for entry in reversed(self._entries) if isinstance(entry, Turn)), None)
+            if latest is not None and latest.usage is None:
+                latest.usage = count_tokens(counts.last_token_usage)
+        if is_new:
             self.totals, self._turn = total, None
 
     def add_abort(self, _: CodexItem) -> None:
@@ -174,28 +217,28 @@ class CodexConversation:
         for entry in reversed(self._entries):
             if _is_human(entry):
                 return
-            if entry.turn is not None and not entry.turn.is_empty:
-                entry.turn.stop_reason = "aborted"
+            if isinstance(entry, Turn) and not entry.is_empty:
+                entry.stop_reason = "aborted"
                 return
 
     def add_rollback(self, item: CodexItem) -> None:
         """The last turns of the person were taken back: all since then is no part of the conversation."""
-        count = get_int(item.value, "num_turns") or 0
+        count = get_int({"turns": item.value.num_turns}, "turns") or 0
         places = [place for place, entry in enumerate(self._entries) if _is_human(entry)]
         if count <= 0 or not places:
             return
         cut = places[-min(count, len(places))]
         for entry in self._entries[cut:]:
-            message = entry.turn.to_message() if entry.turn is not None else entry.message
+            message = entry.to_message() if isinstance(entry, Turn) else entry.message
             self.log.drop("abandoned_branch", entry.line, "rolled back", message.text if message else "")
         del self._entries[cut:]
         self._turn, self.is_stopped = None, False
 
     def add_compaction(self, item: CodexItem) -> None:
-        history = item.value.get("replacement_history")
-        summary = get_text(item.value, "message")
+        history = item.value.replacement_history
+        summary = pick_text(item.value.message)
         if isinstance(history, list):
-            restart = restart_context(self._entries, self._keys, as_list(history), summary)
+            restart = restart_context(self._entries, self._said, as_list(history), summary)
         else:
             restart = Restart(summary or "", keep_words(self._entries))
         message = Message(role="user", content=restart.text, origin="compaction", timestamp=item.timestamp)
@@ -203,42 +246,34 @@ class CodexConversation:
         self._entries.append(Entry(item.line, message=message, kept=restart.kept))
 
     def note_context(self, item: CodexItem) -> None:
-        self.model = get_text(item.value, "model") or self.model
+        self.model = pick_text(item.value.model) or self.model
 
-    def _open_turn(self, item: CodexItem) -> ModelTurn:
+    def _open_turn(self, item: CodexItem) -> Turn:
         if self._turn is None:
             self.is_stopped = False
-            self._turn = ModelTurn(item.line, item.timestamp, model=self.model)
-            self._entries.append(Entry(item.line, turn=self._turn))
+            self._turn = Turn(item.line, timestamp=item.timestamp, model=self.model)
+            self._entries.append(self._turn)
         return self._turn
 
     def _call(self, item: CodexItem, name: str, arguments: str) -> str:
-        call_id = get_text(item.value, "call_id", "id") or f"{item.kind}-{item.line}"
+        call_id = pick_text(item.value.call_id, item.value.id) or f"{item.kind}-{item.line}"
         self._open_turn(item).calls.append(ToolCall(call_id, name, arguments))
-        self._keep("call", call_id, [self._entries[-1]])
         return call_id
 
     def _answer(self, item: CodexItem, call_id: str | None, output: CodexOutput) -> None:
-        message = Message(
-            role="tool",
-            content=output.content,
-            origin="tool",
-            tool_call_id=call_id,
-            is_error=output.is_error,
-            timestamp=item.timestamp,
-        )
-        self._entries.append(Entry(item.line, message=message))
-        self._keep("output", call_id or "", [self._entries[-1]])
+        message = Message("tool", output.content, "tool", None, (), call_id, output.is_error, item.timestamp)
+        self._entries.append(Entry(item.line, message))
 
     def _hear(self, item: CodexItem, role: str, text: str) -> None:
         if role == "assistant":
-            self._open_turn(item).add_text(text)
+            turn = self._open_turn(item)
+            turn.parts.extend([{"type": "text", "text": text}] if text else [])
             return
-        links = [*as_list(item.value.get("images")), *as_list(item.value.get("local_images"))]
+        links = [*as_list(item.value.images), *as_list(item.value.local_images)]
         images = [{"type": "input_image", "image_url": link} for link in links if isinstance(link, str)]
         parts = read_parts([*([text] if text else []), *images], self.log, item.line)
         if parts:
-            self._keep("user", text, self._add_user(item, parts))
+            self._said.append(("user", text, self._add_user(item, parts)))
 
     def _add_user(self, item: CodexItem, parts: Sequence[dict[str, Any]]) -> list[Entry]:
         human: list[dict[str, Any]] = []
@@ -256,13 +291,14 @@ class CodexConversation:
     def _say(self, item: CodexItem, role: Role, origin: Origin, parts: Sequence[dict[str, Any]]) -> list[Entry]:
         self._turn = None
         message = Message(role=role, content=fold_parts(parts), origin=origin, timestamp=item.timestamp)
-        entry = Entry(item.line, message=message)
+        entry = Entry(item.line, message)
         self._entries.append(entry)
         return [entry]
 
-    def _keep(self, role: str, key: str, entries: list[Entry]) -> None:
-        words = key if key.isidentifier() else squeeze(key)  # most ids of calls have no white space
-        self._keys.setdefault((role, words), []).append(entries)
+
+def _place_context(message: Message, kept: Sequence[Entry | None]) -> Message:
+    context = [SELF if entry is None else entry.number for entry in kept]
+    return replace(message, context=tuple(dict.fromkeys(n for n in context if n != Entry.NOWHERE)))
 
 
 def _is_human(entry: Entry) -> bool:

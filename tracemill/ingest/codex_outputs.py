@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from tracemill.ingest.content_parts import Content, read_content
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_bool, get_int, get_text, parse_json
 from tracemill.ingest.source import LossLog
 
 _HEADER_CHARS = 400
-_EXIT_CODE = re.compile(r"^(?:Exit code:|Process exited with code) (-?\d{1,10})$", re.MULTILINE)
+_EXIT_CODE = re.compile(r"(?:Exit code:|Process exited with code) (-?\d{1,10})$", re.MULTILINE)
 #: How the JSON text of Codex's older tool ends; only where it ends otherwise it has to be decoded.
 _WRAPPED_END = re.compile(
     r'",\s*"metadata":\s*\{"exit_code":\s*(-?\d{1,10}),\s*"duration_seconds":\s*[\d.]{1,20}\}\}\s*\Z'
@@ -32,8 +33,7 @@ _FAILED_STARTS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class CodexOutput:
+class CodexOutput(msgspec.Struct, frozen=True, gc=False):
     """What a tool gave back; ``is_error`` is None where the source does not tell."""
 
     content: Content
@@ -64,15 +64,19 @@ def read_output(value: Any, log: LossLog, line: int) -> CodexOutput:
 
 
 def _read_text(text: str) -> CodexOutput:
-    if text.startswith("{") and '"exit_code"' in text:
+    if text.startswith("{"):
         is_wrapped = text.startswith('{"output":')
         if is_wrapped and (ending := _WRAPPED_END.search(text, max(0, len(text) - _ENDING_CHARS))) is not None:
             return CodexOutput(text, ending.group(1) != "0")
-        if (has_failed := _find_failure(as_record(parse_json(text)))) is not None:
+        if '"exit_code"' in text and (has_failed := _find_failure(as_record(parse_json(text)))) is not None:
             return CodexOutput(text, has_failed)
-    header = text[:_HEADER_CHARS].partition("Output:\n")[0]
-    if (found := _EXIT_CODE.search(header)) is not None:
-        return CodexOutput(text, found.group(1) != "0")
+    if " code" in text[:_HEADER_CHARS]:
+        header = text[:_HEADER_CHARS].partition("Output:\n")[0]
+        place = header.find("code")
+        while place >= 0:
+            if (found := _EXIT_CODE.match(header, header.rfind("\n", 0, place) + 1)) is not None:
+                return CodexOutput(text, found.group(1) != "0")
+            place = header.find("code", place + 1)
     return CodexOutput(text, True if text.startswith(_FAILED_STARTS) else None)
 
 

@@ -1,13 +1,13 @@
-"""Content blocks and token counts of Codex items."""
+"""Content blocks of Codex items."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from tracemill.ingest.codex_rows import get_block_text
+from tracemill.ingest.codex_file import get_block_text
 from tracemill.ingest.content_parts import read_content
-from tracemill.ingest.json_fields import as_list, as_record, get_int, get_text
+from tracemill.ingest.json_fields import as_list, as_record, get_text
 from tracemill.ingest.source import LossLog
 
 _IMAGE_TAG = re.compile(r"\s*</?image\b[^<>]*>\s*")
@@ -27,13 +27,3 @@ def read_parts(content: Any, log: LossLog, line: int) -> list[dict[str, Any]]:
             read = read_content([block], log, line)
             parts.extend(read if isinstance(read, tuple) else [])
     return parts
-
-
-def read_usage(value: Any) -> dict[str, int] | None:
-    """``input_tokens`` and ``output_tokens`` where the source has them; input counts what came from the cache."""
-    counts: dict[str, int] = {}
-    for key in ("input_tokens", "output_tokens") if value else ():
-        count = get_int(as_record(value), key)
-        if count is not None:
-            counts[key] = count
-    return counts or None

@@ -40,10 +40,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from tracemill.ingest.document_head import read_leading_fields
+from tracemill.ingest.hermes_heads import describe_head, find_root, get_id, index_sessions, is_session, peek_file
 from tracemill.ingest.hermes_session import SessionRow, build_trace
 from tracemill.ingest.hermes_state import STATE_FILE, list_state, read_state, read_state_head, read_state_session
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_text
-from tracemill.ingest.lines import Row, index_lines, read_document, read_line_at, read_rows
+from tracemill.ingest.lines import Row, read_document, read_line_at, read_rows
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
@@ -62,11 +63,12 @@ def is_session_file(path: Path) -> bool:
 def read_head(path: Path) -> Head | None:
     if path.name == STATE_FILE:
         return read_state_head(path)
-    if path.suffix == ".json":
-        return _read_snapshot_head(path)
+    head = peek_file(path)
+    if head is not None or path.suffix == ".json":
+        return head or _read_snapshot_head(path)
     for row in islice(read_rows(path, LossLog(path=str(path)), ReadOptions()), _MAX_HEAD_ROWS):
-        if _is_session(row.value):
-            return _describe_head(row.value)
+        if is_session(row.value):
+            return describe_head(row.value)
         if isinstance(row.value.get("role"), str):
             return Head(path.stem, format_time(row.value.get("timestamp")))
     return None
@@ -89,13 +91,14 @@ def list_entries(path: Path) -> tuple[Entry, ...] | None:
     if path.suffix == ".json":
         return None
     places: list[tuple[tuple[int, int], Head | None]] = []
-    for number, offset, rows in index_lines(path):
+    for place, head, rows in index_sessions(path):
         if len(rows) > 1 or (rows and isinstance(rows[0].value.get("role"), str)):
             return None  # a transcript, or glued sessions
-        head = _describe_head(rows[0].value) if rows and _is_session(rows[0].value) else None
+        if rows and is_session(rows[0].value):
+            head = describe_head(rows[0].value)
         if head is None and not places:
             return None
-        places.append(((number, offset), head))
+        places.append((place, head))
     heads = [head for _, head in places if head is not None]
     return tuple(Entry(key, head or heads[0]) for key, head in places) if len(heads) > 1 else None
 
@@ -106,9 +109,9 @@ def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> 
         traces = [read_state_session(path, entry, log, SOURCE.name)]
     else:
         rows = read_line_at(path, entry.key, log, options)
-        ours = [row for row in rows if _is_session(row.value)]
+        ours = [row for row in rows if is_session(row.value)]
         traces = [_build_from_record(row.value, "export", path, log, row.line) for row in ours]
-        _count_strangers([row for row in rows if not _is_session(row.value)], log, is_ours=True)
+        _count_strangers([row for row in rows if not is_session(row.value)], log, is_ours=True)
     yield from finish_traces([trace for trace in traces if trace is not None], log)
 
 
@@ -116,16 +119,16 @@ def _read_snapshot_head(path: Path) -> Head | None:
     fields, _ = read_leading_fields(path)
     own_id = fields.get("session_id", fields.get("id"))
     if "messages" in fields and fields["messages"] is None and isinstance(own_id, str) and own_id.strip():
-        return _describe_head(fields)
+        return describe_head(fields)
     document = as_record(read_document(path, LossLog(path=str(path))))
-    return _describe_head(document) if _is_session(document) else None
+    return describe_head(document) if is_session(document) else None
 
 
 def _read_snapshot(path: Path, log: LossLog) -> Iterator[Trace | None]:
     document = read_document(path, log)
     if document is None:
         return
-    if _is_session(document):
+    if is_session(document):
         yield _build_from_record(document, "cli_snapshot", path, log, None)
     else:
         log.drop("foreign_file", detail="no object with a session id and messages that have content")
@@ -137,7 +140,7 @@ def _read_lines(path: Path, log: LossLog, options: ReadOptions) -> list[Trace | 
     strangers: list[Row] = []
     place = 0
     for row in read_rows(path, log, options):
-        if _is_session(row.value):
+        if is_session(row.value):
             traces.append(_build_from_record(row.value, "export", path, log, row.line))
         elif isinstance(row.value.get("role"), str):
             place = place if transcript else len(traces)
@@ -165,14 +168,14 @@ def _build_transcript(path: Path, rows: Sequence[SessionRow], log: LossLog) -> T
 def _build_from_record(
     record: Mapping[str, Any], layout: str, path: Path, log: LossLog, line: int | None
 ) -> Trace | None:
-    own_id = _get_id(record) or path.stem
+    own_id = get_id(record) or path.stem
     rows: list[SessionRow] = []
     for number, message in enumerate(as_list(record.get("messages"))):
         if isinstance(message, dict):
             rows.append(SessionRow(message, line))  # pyright: ignore[reportUnknownArgumentType]
         else:
             log.drop("malformed_record", line, f"messages[{number}] is no object", dump_json(message))
-    return build_trace(record, rows, own_id, _find_root(record, own_id), layout, path, log, SOURCE.name)
+    return build_trace(record, rows, own_id, find_root(record, own_id), layout, path, log, SOURCE.name)
 
 
 def _count_strangers(rows: Sequence[Row], log: LossLog, *, is_ours: bool) -> None:
@@ -187,32 +190,6 @@ def _count_strangers(rows: Sequence[Row], log: LossLog, *, is_ours: bool) -> Non
         is_typed = get_text(row.value, "type", "kind", "event") is not None
         reason = "unknown_record_type" if is_typed else "malformed_record"
         log.drop(reason, row.line, "a row without a role", dump_json(row.value))
-
-
-def _is_session(record: Any) -> bool:
-    """Whether this is a session with messages as Hermes writes them; other tools' exports have no ``content``."""
-    fields = as_record(record)
-    messages = fields.get("messages")
-    if not isinstance(messages, list) or _get_id(fields) is None:
-        return False
-    return not messages or any("content" in as_record(message) for message in as_list(messages))
-
-
-def _get_id(record: Mapping[str, Any]) -> str | None:
-    return get_text(record, "session_id", "id")
-
-
-def _describe_head(record: Mapping[str, Any]) -> Head:
-    started = format_time(record.get("session_start")) or format_time(record.get("started_at"))
-    return Head(_find_root(record, _get_id(record) or ""), started)
-
-
-def _find_root(record: Mapping[str, Any], own_id: str) -> str:
-    """The parent where it is named before the messages, so that the head of a long file tells it too."""
-    keys = list(record)
-    parent = get_text(record, "parent_session_id")
-    is_early = parent is not None and keys.index("parent_session_id") < keys.index("messages")
-    return parent if parent is not None and is_early else own_id
 
 
 SOURCE = Source(

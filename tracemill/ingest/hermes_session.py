@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from tracemill.ingest.content_parts import Content, read_content
-from tracemill.ingest.hermes_compaction import plan_rows
+from tracemill.ingest.hermes_compaction import is_summary, plan_rows
 from tracemill.ingest.json_fields import (
     as_list,
     as_record,
@@ -36,8 +37,17 @@ _NOTICES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class SessionRow:
+class _Outcome(msgspec.Struct):
+    """What a result that is JSON says about itself."""
+
+    exit_code: Any = None
+    error: Any = None
+
+
+_decode_outcome = msgspec.json.Decoder(_Outcome).decode
+
+
+class SessionRow(msgspec.Struct, frozen=True, gc=False):
     """One message record; ``line`` is the line of the file that holds it, where there are lines."""
 
     value: Mapping[str, Any]
@@ -98,9 +108,15 @@ def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: 
     prompt = get_text(session, "system_prompt")
     if prompt is not None:
         transcript.add(Message("system", prompt, "injected"))
-    planned = plan_rows([row for row in rows if _is_told(row, log)])
+    told = [row for row in rows if row.value.get("role") != "session_meta" and not _is_rewound(row, log)]
+    if not any(is_summary(row.value) for row in told):
+        for place, row in enumerate(told):
+            message = _read_message(row, place, log)
+            if message is not None and not (message.role == "system" and message.content == prompt):
+                transcript.entries.append((message, row.line))
+        return transcript.build(log)[0]
     numbers: dict[int, int] = {}
-    for place, plan in enumerate(planned):
+    for place, plan in enumerate(plan_rows(told)):
         row = plan.row
         message = _read_message(row, place, log)
         if message is None or (message.role == "system" and message.content == prompt):
@@ -113,57 +129,46 @@ def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: 
     return transcript.build(log)[0]
 
 
-def _is_told(row: SessionRow, log: LossLog) -> bool:
-    """False for bookkeeping and for what was rewound (inactive, yet not summarized away)."""
-    if row.value.get("role") == "session_meta":
-        return False
+def _is_rewound(row: SessionRow, log: LossLog) -> bool:
+    """Whether the person took it back (inactive, yet not summarized away)."""
     if row.value.get("active") == 0 and not row.value.get("compacted"):
         log.drop("abandoned_branch", row.line, f"message {row.value.get('id')!r}"[:200], _show(row.value))
-        return False
-    return True
+        return True
+    return False
 
 
 def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
-    role = row.value.get("role")
-    time = format_time(row.value.get("timestamp"))
-    if role not in ("user", "assistant", "tool", "system"):
-        reason = "unknown_record_type" if isinstance(role, str) else "malformed_record"
-        log.drop(reason, row.line, f"role {role!r}"[:200], _show(row.value))
-        return None
-    content = _read_content(row.value.get("content"), log, row.line)
+    record = row.value
+    role, content = record.get("role"), record.get("content")
+    if type(content) is not str or content.startswith(_JSON_MARKS):
+        content = _read_content(content, log, row.line)
+    time = record.get("timestamp")
+    if time is not None:
+        time = format_time(time)
+    if role == "assistant":
+        calls = record.get("tool_calls")
+        return Message(
+            "assistant",
+            content,
+            "model",
+            get_text(record, "reasoning_content", "reasoning"),
+            _read_calls(calls, row, place, log) if calls else (),
+            timestamp=time,
+            stop_reason=get_text(record, "finish_reason"),
+        )
+    if role == "tool":
+        failed = _find_failure(content) if type(content) is str else None
+        return Message("tool", content, "tool", None, (), get_text(record, "tool_call_id"), failed, time)
     if role == "user":
-        return Message("user", content, _find_origin(row.value, content), timestamp=time)
+        return Message("user", content, _find_origin(record, content), timestamp=time)
     if role == "system":
         return Message("system", content, "injected", timestamp=time)
-    if role == "tool":
-        call_id = get_text(row.value, "tool_call_id")
-        return Message("tool", content, "tool", tool_call_id=call_id, is_error=_has_failed(content), timestamp=time)
-    return Message(
-        "assistant",
-        content,
-        "model",
-        reasoning_content=get_text(row.value, "reasoning_content", "reasoning"),
-        tool_calls=_read_calls(row, place, log),
-        timestamp=time,
-        stop_reason=get_text(row.value, "finish_reason"),
-    )
+    reason = "unknown_record_type" if isinstance(role, str) else "malformed_record"
+    log.drop(reason, row.line, f"role {role!r}"[:200], _show(record))
+    return None
 
 
-def _has_failed(content: Content) -> bool | None:
-    """Whether a result says that its call failed: by its exit code, else by an error; None where it says nothing."""
-    if not isinstance(content, str) or not content.startswith("{"):
-        return None
-    if '"exit_code"' not in content and '"error"' not in content:
-        return None
-    fields = as_record(parse_json(content))
-    code = get_int(fields, "exit_code")
-    if code is not None:
-        return code != 0
-    return True if fields.get("error") else None
-
-
-def _read_calls(row: SessionRow, place: int, log: LossLog) -> tuple[ToolCall, ...]:
-    listed = row.value.get("tool_calls")
+def _read_calls(listed: Any, row: SessionRow, place: int, log: LossLog) -> tuple[ToolCall, ...]:
     if isinstance(listed, str):
         listed = parse_json(listed)
     calls: list[ToolCall] = []
@@ -178,6 +183,21 @@ def _read_calls(row: SessionRow, place: int, log: LossLog) -> tuple[ToolCall, ..
         call_id = get_text(call, "id", "call_id") or f"message_{place}_call_{number}"
         calls.append(ToolCall(call_id, name, "{}" if arguments is None else dump_json(arguments)))
     return tuple(calls)
+
+
+def _find_failure(content: str) -> bool | None:
+    """Whether a result says that its call failed: by its exit code, else by an error; None where it says nothing."""
+    if not content.startswith("{") or ('"exit_code"' not in content and '"error"' not in content):
+        return None
+    try:
+        told = _decode_outcome(content)
+    except (ValueError, RecursionError):
+        record = as_record(parse_json(content))
+        told = _Outcome(record.get("exit_code"), record.get("error"))
+    code = told.exit_code
+    if isinstance(code, int | float) and not isinstance(code, bool):
+        return code != 0
+    return True if told.error else None
 
 
 def _read_content(value: Any, log: LossLog, line: int | None) -> Content:

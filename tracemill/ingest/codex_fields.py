@@ -1,0 +1,202 @@
+"""The shapes of a Codex row: structs for those that are as Codex writes them, one tolerant shape for all others."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, TypedDict
+
+import msgspec
+
+from tracemill.ingest.json_fields import as_record, get_int
+
+_Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
+
+
+class Usage(msgspec.Struct, gc=False):
+    """Token counts of one response, or of all so far."""
+
+    input_tokens: _Count | None = None
+    output_tokens: _Count | None = None
+
+
+class Counts(Usage, gc=False):
+    """The ``info`` of a token count; the counts can also stand in it themselves."""
+
+    total_token_usage: Usage | None = None
+    last_token_usage: Usage | None = None
+
+
+class Payload(msgspec.Struct, gc=False):
+    """An item of the conversation."""
+
+    type: str = ""
+    timestamp: Any = None
+    id: Any = None
+    status: Any = None
+    call_id: Any = None
+    role: Any = None
+    name: Any = None
+    namespace: Any = None
+    arguments: Any = None
+    input: Any = None
+    output: Any = None
+    content: Any = None
+    summary: Any = None
+    action: Any = None
+    tools: Any = None
+    result: Any = None
+    revised_prompt: Any = None
+    function: Any = None
+    message: Any = None
+    model: Any = None
+
+
+class EventPayload(Counts, gc=False):
+    """An event."""
+
+    type: str = ""
+    message: Any = None
+    info: Counts | None = None
+    text: Any = None
+    images: Any = None
+    local_images: Any = None
+    item: Any = None
+    call_id: Any = None
+    results: Any = None
+    num_turns: Any = None
+    timestamp: Any = None
+
+
+class ContextPayload(msgspec.Struct, gc=False):
+    timestamp: Any = None
+    cwd: Any = None
+    model: Any = None
+
+
+class CompactionPayload(msgspec.Struct, gc=False):
+    timestamp: Any = None
+    message: Any = None
+    replacement_history: Any = None
+
+
+class EmptyPayload(msgspec.Struct, gc=False):
+    """What keeps books."""
+
+    timestamp: Any = None
+
+
+class OddPayload(Payload, gc=False):
+    """Any payload: what is read of one that is not as Codex writes it."""
+
+    info: Any = None
+    text: Any = None
+    images: Any = None
+    local_images: Any = None
+    item: Any = None
+    results: Any = None
+    num_turns: Any = None
+    replacement_history: Any = None
+    cwd: Any = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    total_token_usage: Usage | None = None
+    last_token_usage: Usage | None = None
+
+
+class CodexItem(msgspec.Struct, gc=False, kw_only=True):
+    """One row. ``kind`` is the item's or event's type, with ``event:`` before an event's; ``line`` counts from 1."""
+
+    timestamp: str | None = None
+    created_at: Any = None
+    value: Any = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="", name="(kind)")
+    line: int = msgspec.field(default=0, name="(line)")
+
+
+class ItemRow(CodexItem, gc=False, kw_only=True, tag="response_item"):
+    timestamp: str | None = None
+    value: Payload = msgspec.field(name="payload")
+
+
+class EventRow(CodexItem, gc=False, kw_only=True, tag="event_msg"):
+    timestamp: str | None = None
+    value: EventPayload = msgspec.field(name="payload")
+
+
+class MetaRow(CodexItem, gc=False, kw_only=True, tag="session_meta"):
+    timestamp: str | None = None
+    value: dict[str, Any] = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="session_meta", name="(kind)")
+
+
+class ContextRow(CodexItem, gc=False, kw_only=True, tag="turn_context"):
+    timestamp: str | None = None
+    value: ContextPayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="turn_context", name="(kind)")
+
+
+class CompactionRow(CodexItem, gc=False, kw_only=True, tag="compacted"):
+    timestamp: str | None = None
+    value: CompactionPayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="compacted", name="(kind)")
+
+
+class StateRow(CodexItem, gc=False, kw_only=True, tag="world_state"):
+    timestamp: str | None = None
+    value: EmptyPayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="world_state", name="(kind)")
+
+
+class MailRow(CodexItem, gc=False, kw_only=True, tag="inter_agent_communication_metadata"):
+    timestamp: str | None = None
+    value: EmptyPayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="inter_agent_communication_metadata", name="(kind)")
+
+
+class HeadPayload(TypedDict, total=False):
+    """What the head of a file is made from."""
+
+    id: Any
+    session_id: Any
+    timestamp: Any
+    source: Any
+    parent_thread_id: Any
+    forked_from_id: Any
+    thread_source: Any
+
+
+class MetaHead(msgspec.Struct, gc=False, kw_only=True, tag="session_meta"):
+    timestamp: str | None = None
+    payload: HeadPayload
+
+
+AnyRow = ItemRow | EventRow | MetaRow | ContextRow | CompactionRow | StateRow | MailRow
+_ODD_FIELDS = tuple(OddPayload.__struct_fields__)
+
+
+def count_tokens(usage: Usage | OddPayload | None) -> dict[str, int] | None:
+    """``input_tokens`` and ``output_tokens`` where the source has them; input counts what came from the cache."""
+    if usage is None:
+        return None
+    if usage.input_tokens is not None and usage.output_tokens is not None:
+        return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
+    if usage.input_tokens is not None:
+        return {"input_tokens": usage.input_tokens}
+    return None if usage.output_tokens is None else {"output_tokens": usage.output_tokens}
+
+
+def make_payload(record: dict[str, Any]) -> OddPayload:
+    """What is read of an object of any shape."""
+    fields = {name: record[name] for name in _ODD_FIELDS if name in record}
+    fields["type"] = str(record.get("type") or "")
+    if "info" in record:
+        fields["info"] = _make_counts(as_record(record["info"])) if as_record(record["info"]) else None
+    counts = _make_counts(record)
+    for name in Counts.__struct_fields__:
+        fields[name] = getattr(counts, name)
+    return OddPayload(**fields)
+
+
+def _make_counts(record: dict[str, Any]) -> Counts:
+    total, last = (as_record(record.get(name)) for name in ("total_token_usage", "last_token_usage"))
+    pairs = [(get_int(usage, "input_tokens"), get_int(usage, "output_tokens")) for usage in (record, total, last)]
+    return Counts(*pairs[0], Usage(*pairs[1]), Usage(*pairs[2]))
