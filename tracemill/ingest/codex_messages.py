@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from msgspec.structs import replace
-
+from tracemill.ingest.codex_build import build_messages
 from tracemill.ingest.codex_compaction import Entry, Restart, Saying, Turn, keep_words, restart_context
 from tracemill.ingest.codex_fields import CodexItem, count_tokens
 from tracemill.ingest.codex_file import CodexFile, get_content, list_texts, pick_text
@@ -18,8 +17,7 @@ from tracemill.ingest.content_parts import fold_parts, read_content
 from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_text
 from tracemill.ingest.source import LossLog
-from tracemill.ingest.transcript import Transcript
-from tracemill.trace import SELF, Message, Origin, Role, ToolCall
+from tracemill.trace import Message, Origin, Role, ToolCall
 
 
 @dataclass(slots=True)
@@ -55,60 +53,7 @@ class CodexConversation:
 
     def build(self) -> tuple[Message, ...]:
         """The messages in the order that a trace promises."""
-        answers = self._pair_plainly()
-        return self._build_any() if answers is None else self._build_plain(answers)
-
-    def _pair_plainly(self) -> dict[str, Entry] | None:
-        """Results by the id of their call; None where an id is no single call's or no single, later result's."""
-        asked: set[str] = set()
-        answers: dict[str, Entry] = {}
-        for entry in self._entries:
-            message = entry.message
-            if message is None:
-                for call in entry.calls if isinstance(entry, Turn) else ():
-                    if call.id in asked:
-                        return None
-                    asked.add(call.id)
-            elif message.role == "tool":
-                call_id = message.tool_call_id
-                if call_id not in asked or call_id in answers:
-                    return None
-                answers[call_id] = entry
-        return answers
-
-    def _build_plain(self, answers: dict[str, Entry]) -> tuple[Message, ...]:
-        messages: list[Message] = []
-        for entry in self._entries:
-            message = entry.message
-            if isinstance(entry, Turn):
-                if entry.is_empty:
-                    continue
-                entry.number = len(messages)
-                messages.append(entry.to_message())
-                for call in entry.calls:
-                    answer = answers.get(call.id)
-                    if answer is None or answer.message is None:
-                        self.log.note("unpaired_call")
-                        continue
-                    answer.number = len(messages)
-                    messages.append(answer.message)
-            elif message is not None and message.role != "tool":
-                entry.number = len(messages)
-                messages.append(message if entry.kept is None else _place_context(message, entry.kept))
-        return tuple(messages)
-
-    def _build_any(self) -> tuple[Message, ...]:
-        transcript = Transcript()
-        for entry in self._entries:
-            message = entry.message
-            if isinstance(entry, Turn):
-                message = None if entry.is_empty else entry.to_message()
-            if message is None:
-                continue
-            if entry.kept is not None:
-                message = _place_context(message, entry.kept)
-            entry.number = transcript.add(message, entry.line)
-        return transcript.build(self.log)[0]
+        return build_messages(self._entries, self.log)
 
     def add_message(self, item: CodexItem) -> None:
         role = str(item.value.role)
@@ -294,11 +239,6 @@ class CodexConversation:
         entry = Entry(item.line, message)
         self._entries.append(entry)
         return [entry]
-
-
-def _place_context(message: Message, kept: Sequence[Entry | None]) -> Message:
-    context = [SELF if entry is None else entry.number for entry in kept]
-    return replace(message, context=tuple(dict.fromkeys(n for n in context if n != Entry.NOWHERE)))
 
 
 def _is_human(entry: Entry) -> bool:
