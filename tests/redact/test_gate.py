@@ -12,14 +12,11 @@ from hypothesis import strategies as st
 from planted import ALNUM, HARMLESS, HEX, HOMES, KEYS, NAMED, NAMES, SURROUNDINGS, URLSAFE, make
 
 from tracemill.redact import RULES, Redactor
-from tracemill.redact.assignments import ASSIGNED_LABELS, list_assigned_needs
-from tracemill.redact.finding import build_gate, find_hits
+from tracemill.redact.finding import build_gate, find_hits, list_needs
 from tracemill.redact.gate import Gate, Need, relax
-from tracemill.redact.names import HOME_LABELS, list_name_needs
-from tracemill.redact.sieve import list_key_needs
 from tracemill.trace import Message, ToolCall, Trace
 
-NEEDS = (*list_key_needs(), *list_assigned_needs(), *list_name_needs())
+NEEDS = tuple(list_needs())
 ALL_LABELS = frozenset(need.label for need in NEEDS)
 ODD_LETTERS = ("é", "٣", "ſ", "\u212a", "\u00a0", "\u2003", "\x1c", "\x0b", "\x85", "\x00", "\ud83d", "😀", "\n")
 
@@ -46,17 +43,9 @@ def test_planted_secrets_pass(letter: str) -> None:
             check_gate(odd)
 
 
-def test_every_rule_matches_and_its_gate_opens() -> None:
-    met: set[str] = set()
-    gate, texts = build_gate(), [*GROWN, *PLANTED]
-    patterns = [(rule, re.compile(rule.pattern)) for rule in RULES]
-    for text in texts:
-        labels = gate.list_open(text)
-        for rule, pattern in patterns:
-            if any(name in text for name in rule.literals) and pattern.search(text):
-                assert rule.kind in labels, text
-                met.add(rule.kind)
-    assert met == {rule.kind for rule in RULES}
+def test_texts_that_look_like_keys_pass() -> None:
+    for text in GROWN:
+        check_gate(text)
 
 
 @pytest.mark.parametrize("need", NEEDS, ids=lambda need: f"{need.label}-{len(need.pattern)}")
@@ -86,13 +75,6 @@ PIECES = st.one_of(
 def test_gate_changes_no_hit(text: str, start: int, end: int) -> None:
     check_gate(text)
     check_gate(text[start : start + end])
-
-
-def test_labels_are_those_of_the_finders() -> None:
-    assert {need.label for need in list_assigned_needs()} == ASSIGNED_LABELS
-    assert {need.label for need in list_name_needs()} == {"@", *HOME_LABELS}
-    kinds = {rule.kind for rule in RULES}
-    assert kinds.isdisjoint(ASSIGNED_LABELS | HOME_LABELS | {"@"})
 
 
 def test_most_texts_open_nothing() -> None:

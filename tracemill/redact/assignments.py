@@ -5,41 +5,46 @@ Names are looked for in lower case, and only those that ``tracemill.redact.gate`
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Set
 from functools import cache
 
 from tracemill.redact.gate import Need
-from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_placeholder, is_random
+from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_spoken_password
 
 Hit = tuple[int, int, str]
 
 #: Words before ``token``, ``key`` … that make a name harmless: ``next_token``, ``pad_token``, ``public_key``.
 _HARMLESS_BEFORE = re.compile(
     r"(?:next|prev|previous|page|nextpage|pad|eos|bos|unk|sep|cls|mask|stop|continuation|start|end|cache|primary|foreign"
-    r"|public|pub|publickey|sort|partition|idempotency|object|sync|resume|cursor|publishable|max|num|input|output|by|com|tres|sur)"
-    r"[_.-]?$"
+    r"|public|pub|publickey|sort|partition|idempotency|object|sync|resume|cursor|publishable|max|num|input|output|by|com|tres|sur|site|gpg|pgp|vapid)"
+    r"[_.-]?$|public[_.-]"
 )
 #: What makes a name harmless when it follows: ``token_type``, ``password_hash``, ``secret_name``.
 _HARMLESS_AFTER = re.compile(
     r"(?:^|[_.-])(?:id|name|type|count|ur[il]|file|path|hash|sha\d*|digest|fingerprint|length|len|size|limit|field|label"
     r"|hint|env|var|regex|pattern|expiry|expires|usage|ref|arn|version|algorithm|alg|format|prefix|suffix|index|manager"
-    r"|provider|policy|source|endpoint|status|budget|ize|izer)s?$"
+    r"|provider|policy|source|endpoint|status|budget|ize|izer|encryption|encoder|mode|method|scheme|validator|validation"
+    r"|class|dir|command|prompt|title|placeholder|message|error|icon|enabled|required|strength|page|form|input)s?$"
     r"|^(?:thr|port|ed|ing|ive|age|enger|ion)"
 )
 #: A name that ends in ``key`` is a secret's only after one of these.
 _KEY_BEFORE = re.compile(
     r"(?:api|access|secret|private|auth|account|encryption|encrypt|signing|master|service|license|deploy|shared|app"
-    r"|application|client|consumer|subscription|webhook|storage|jwt|session|admin|global|token)[_.-]?$"
+    r"|application|client|consumer|subscription|webhook|storage|jwt|session|admin|global|token|sdk|fernet|preshared|smtp"
+    r"|server|bot|root|rsa|cipher|crypto|hmac|unseal|recovery|openai|anthropic|gemini|stability|fal|deploy|write)[_.-]?$"
 )
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 _QUOTE = r"\\{0,8}[\"'`]"
 _BLANK = r"(?:[ \t]|\\t)"
+#: ``:``, ``=``, ``=>``, ``: str =``; ``>`` of a tag; ``, "value":`` and its like behind a name that is a value itself;
+#: a comma, as in ``setenv("NAME", "value")``: between quotes only.
 _SEPARATOR = (
-    rf"(?:{_QUOTE}\]?)?{_BLANK}{{0,4}}"
-    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|>(?=[^<>\s]{6,200}</))"
+    rf"(?:{_QUOTE}\]?)?(?:{_BLANK}{{0,4}}"
+    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|(?:[ \t][^<>\r\n]{0,100})?>(?=[^<>\s]{6,200}</)"
+    rf"|(?P<comma>,(?<=[\"'`],)(?=[ \t]{{0,4}}{_QUOTE}))"
+    rf"|[,:]?(?:[\s{{]|\\n){{0,30}}(?:{_QUOTE})?(?:value|default)(?:{_QUOTE})?[ \t]{{0,3}}[:=])"
+    r"|</key>(?:\s|\\n){0,30}<string>)"
     rf"{_BLANK}{{0,8}}"
 )
 #: In quotes a value reaches to the closing one of the same sort; bare to white space, quote, comma, bracket. ``&`` is
@@ -49,7 +54,7 @@ _TAIL = rf"(?:&(?!&){_BARE}{{0,200}}+){{1,20}}+"
 _PLAIN_QUOTED = "|".join(rf"{q}(?P<q{n}>(?:[^\\\r\n{q}]|\\[^\r\n]){{6,1000}}+)(?={q}|\Z)" for n, q in enumerate("\"'`"))
 _ESCAPED_QUOTED = rf"\\{{1,8}}[\"'`](?P<q3>[^\"'`\\\r\n]{{6,1000}}+)(?={_QUOTE}|\Z)"
 _VALUE = (
-    rf"(?:[brfu]{{0,2}}(?:{_PLAIN_QUOTED}|{_ESCAPED_QUOTED})"
+    rf"(?:[brfun@$]{{0,2}}(?:{_PLAIN_QUOTED}|{_ESCAPED_QUOTED})"
     rf"|(?P<bare>{_BARE}{{6,1000}}+(?![(\[{{])(?:{_TAIL})?+|{_BARE}{{1,5}}+{_TAIL}))"
 )
 _QUERY_HEAD = re.compile(r"[?&][\w.%-]{0,80}$")
@@ -57,7 +62,7 @@ _QUERY_NEXT = re.compile(r"&(?:amp;)?[\w.%\[\]-]{1,60}=")
 #: What stands before the pattern's first character, the word from that character on (the rarest one), the kind.
 _NAMES: tuple[tuple[str, str, str], ...] = (
     ("", r"pass(?:word|wd|phrase|code)?", "password"),
-    ("p", r"w(?<=pw)d", "password"),
+    ("p", r"(?:w(?<=pw)(?:d|(?=[\"'\\ =:\]]))|s(?<=ps)k(?=[\"'\\ =:\]]))", "password"),
     ("", r"secret", "secret"),
     ("to", r"k(?<=tok)en", "token"),
     ("", r"k(?<=[a-z0-9_.-]k)ey", "api_key"),
@@ -65,22 +70,25 @@ _NAMES: tuple[tuple[str, str, str], ...] = (
 )
 _WORDS = ("pass", "pwd", "secret", "token", "key", "auth")
 #: The labels of ``list_assigned_needs``.
-ASSIGNED_LABELS = frozenset({*_WORDS, "bearer", "basic"})
-_BEARER = re.compile(rb"bearer[ \t]{1,4}(?P<token>[\w.~+/=-]{16,4000}+)")
-_BASIC = re.compile(rb"basic[ \t]{1,4}(?P<token>[a-z0-9+/]{8,400}+={0,2})")
+ASSIGNED_LABELS = frozenset(_WORDS)
+#: A command that sets a name to the value behind it.
+_SETTING = re.compile(
+    r"(?:(?:config|configure|secret|env|credential|arg|setx|#[ \t]*define)s?(?:[ \t]+(?:set|add))?|set[ \t]+-\w+)"
+    r"[ \t]+[\w.:/@-]{0,60}$",
+    re.IGNORECASE,
+)
+_CHECKSUM = re.compile(r"(?:checksum|sha\d*|digest)/[\w.-]*$")
 
 
 def list_assigned_needs() -> Iterator[Need]:
-    """What ``find_assigned`` finds nothing without: a name with its value, under the name's word; the two headers."""
+    """What ``find_assigned`` finds nothing without: a name with its value, under the name's word."""
     for word, lead, pattern, kind in _compile_names():
         head = _KEY_BEFORE.pattern.removesuffix("$") if kind == "api_key" else lead
         yield Need(word, head + pattern.pattern.decode(), is_caseless=True)
-    yield Need("bearer", _BEARER.pattern.decode(), is_caseless=True)
-    yield Need("basic", _BASIC.pattern.decode(), is_caseless=True)
 
 
 def find_assigned(text: str, words: Set[str]) -> Iterator[Hit]:
-    """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name, and of authorization headers.
+    """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name.
 
     ``words``: the labels of ``list_assigned_needs`` that are looked for.
     """
@@ -94,15 +102,6 @@ def find_assigned(text: str, words: Set[str]) -> Iterator[Hit]:
                 place = hit[1] if hit else match.start(match.lastgroup or 0)
                 if hit:
                     yield hit
-    if "bearer" in words and b"bearer " in folded:
-        for match in _BEARER.finditer(folded):
-            token = text[slice(*match.span("token"))]
-            if not is_placeholder(token) and is_random(token):
-                yield *match.span("token"), "bearer_token"
-    if "basic" in words and b"basic " in folded:
-        for match in _BASIC.finditer(folded):
-            if _is_basic_auth(text[slice(*match.span("token"))]):
-                yield *match.span("token"), "basic_auth"
 
 
 def is_secret_name(name: str) -> bool:
@@ -115,7 +114,9 @@ def is_secret_name(name: str) -> bool:
 def _compile_names() -> tuple[tuple[str, str, re.Pattern[bytes], str], ...]:
     compiled: list[tuple[str, str, re.Pattern[bytes], str]] = []
     for word, (lead, name, kind) in zip(_WORDS, _NAMES, strict=True):
-        spoken = r"|[ \t]is:?[ \t]{1,2}" if kind == "password" else ""
+        spoken = (
+            r"|(?:[ \t](?:for|of|on|to)(?:[ \t][\w.@-]{1,20}){1,4}?)?[ \t]is:?[ \t]{1,2}" if kind == "password" else ""
+        )
         after = r"(?P<after>[\w.-]{0,40}?)"
         pattern = rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}"
         compiled.append((word, lead, re.compile(pattern.encode()), kind))
@@ -126,7 +127,10 @@ def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -
     begin = match.start() - len(lead)
     head = text[max(0, begin - 40) : begin]
     before = head[len(head.rstrip(_NAME_LETTERS)) :]
-    if match["space"] and not before.startswith("--"):
+    is_spoken = match["space"] is not None and not _is_option(before, head)
+    if is_spoken and (
+        kind != "password" or not any(letter.isdigit() for letter in match[match.lastgroup or 0].decode())
+    ):
         return None
     folded_before, after = before.lower(), match["after"].decode()
     if _HARMLESS_BEFORE.search(folded_before) or _HARMLESS_AFTER.search(after):
@@ -140,11 +144,28 @@ def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -
         value = _cut_query(text, start, end, begin, kind).rstrip(".:&")
     elif (kind != "password" and any(letter.isspace() for letter in value)) or (end == len(text) and " " in value):
         return None
-    accept = is_assigned_password if kind == "password" else is_assigned_key
-    if value and accept(value, is_quoted):
+    if value[:2] == '\\"' and value[-2:] == '\\"':  # "\"…\"", text within text
+        start, value = start + 2, value[2:-2]
+    if match["comma"] and kind == "password":
+        is_spoken = True
+    if value and _accept_value(value, kind, is_quoted, is_spoken) and not _CHECKSUM.search(head):
         is_aws = kind == "secret" and after.replace("_", "") == "accesskey"
         return start, start + len(value), "aws_secret_key" if is_aws else kind
     return None
+
+
+def _is_option(before: str, head: str) -> bool:
+    """Whether a name may have its value behind a blank: ``--token …``, ``-storepass …``, ``config set token …``."""
+    if before[:1] == "-":
+        dash = len(head) - len(before)
+        return before[:2] == "--" or dash == 0 or head[dash - 1] in " \t\n\"'("
+    return before.endswith("insecure-") or bool(_SETTING.search(head))
+
+
+def _accept_value(value: str, kind: str, is_quoted: bool, is_spoken: bool) -> bool:
+    if kind != "password":
+        return is_assigned_key(value, is_quoted)
+    return is_spoken_password(value) if is_spoken else is_assigned_password(value, is_quoted)
 
 
 def _cut_query(text: str, start: int, end: int, begin: int, kind: str) -> str:
@@ -156,12 +177,3 @@ def _cut_query(text: str, start: int, end: int, begin: int, kind: str) -> str:
         return value[: value.index("&")]
     following = _QUERY_NEXT.search(text, start, end)
     return value[: following.start() - start] if following else value
-
-
-def _is_basic_auth(token: str) -> bool:
-    try:
-        text = base64.b64decode(token, validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError):
-        return False
-    user, colon, password = text.partition(":")
-    return bool(colon and user and password) and text.isprintable() and not is_placeholder(password)

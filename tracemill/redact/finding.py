@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 from tracemill.redact.assignments import ASSIGNED_LABELS, find_assigned, list_assigned_needs
-from tracemill.redact.gate import Gate
-from tracemill.redact.names import HOME_LABELS, NAME_LABELS, find_emails, find_homes, list_name_needs
+from tracemill.redact.gate import Gate, Need
+from tracemill.redact.headers import HEADER_LABELS, find_headers, list_header_needs
+from tracemill.redact.names import EMAIL_LABELS, HOME_LABELS, NAME_LABELS, find_emails, find_homes, list_name_needs
+from tracemill.redact.phrases import PHRASE_LABELS, find_phrases, list_phrase_needs
 from tracemill.redact.sieve import find_keys, list_key_needs
 
 Hit = tuple[int, int, str]
@@ -21,7 +23,16 @@ _PLACEHOLDER = re.compile(r"\[REDACTED_[A-Z0-9_]{1,40}_[0-9a-f]{6}\]")
 @cache
 def build_gate() -> Gate:
     """The gate in front of all finders, built once a process (60 ms)."""
-    return Gate((*list_key_needs(), *list_assigned_needs(), *list_name_needs()))
+    return Gate(list(list_needs()))
+
+
+def list_needs() -> Iterator[Need]:
+    """What the finders find nothing without."""
+    yield from list_key_needs()
+    yield from list_assigned_needs()
+    yield from list_header_needs()
+    yield from list_phrase_needs()
+    yield from list_name_needs()
 
 
 def find_hits(text: str, labels: frozenset[str], extra: ExtraRules = ()) -> list[Hit]:
@@ -34,10 +45,14 @@ def find_hits(text: str, labels: frozenset[str], extra: ExtraRules = ()) -> list
     hits = list(find_keys(text, labels)) if not labels <= NAME_LABELS else []
     if not labels.isdisjoint(ASSIGNED_LABELS):
         hits += find_assigned(text, labels)
+    if not labels.isdisjoint(HEADER_LABELS):
+        hits += find_headers(text, labels)
+    if not labels.isdisjoint(PHRASE_LABELS):
+        hits += find_phrases(text, labels)
     if extra:
         hits += _find_extra(text, extra)
-    if "@" in labels:
-        hits += find_emails(text)
+    if not labels.isdisjoint(EMAIL_LABELS):
+        hits += find_emails(text, labels)
     if not labels.isdisjoint(HOME_LABELS):
         hits += find_homes(text, labels)
     if hits and "[REDACTED_" in text:

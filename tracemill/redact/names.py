@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Set
 from functools import lru_cache
+from itertools import chain
 
 from tracemill.redact.gate import Need
 
@@ -20,8 +21,10 @@ def _split(words: str) -> frozenset[str]:
 
 
 _LOCAL_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._+-"
-_AT = re.compile(
-    r"@(?<=[A-Za-z0-9_+-]@)(?P<domain>(?:[A-Za-z0-9-]{1,63}+\.){1,6}(?P<top>[A-Za-z]{2,24}))(?![A-Za-z0-9_]|-[A-Za-z0-9])"
+_DOMAIN = r"(?P<domain>(?:[A-Za-z0-9-]{1,63}+\.){1,6}(?P<top>[A-Za-z]{2,24}))(?![A-Za-z0-9_]|-[A-Za-z0-9])"
+#: As text and as a part of a URL has it.
+_ATS: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
+    (at, re.compile(rf"{at}(?<=[A-Za-z0-9_+-]{at}){_DOMAIN}")) for at in ("@", "%40")
 )
 _ESCAPE_TAIL = re.compile(r"u00[0-9a-fA-F]{2}|x[0-9a-fA-F]{2}|[nrt]")
 _BOTS = re.compile(r"(?:git|svn|hg|noreply|no-reply|no_reply|donotreply|do-not-reply|mailer-daemon)", re.IGNORECASE)
@@ -43,6 +46,7 @@ _NO_COUNTRY = _split("js ts go cs kt jl vb db gz xz ex hs wy")
 _PATH_START = (
     r"(?:(?<![\w.\-/~}%)]ROOT)|(?<=\\[nrt]ROOT)|(?<=\dmROOT)|(?<=-[ILFB]ROOT)|(?<=[/\\][a-zA-Z]ROOT)|(?<=://ROOT)"
     r"|(?<=%[0-9A-F]{2}ROOT)|(?<=/varROOT)|(?<=/hostROOT)|(?<=/exportROOT)|(?<=/dataROOT)|(?<=buntuROOT))"
+    r"(?<!from ['\"]@ROOT)(?<!import ['\"]@ROOT)(?<!(?:import|equire)\(['\"]@ROOT)"  # '@/home/x', an alias of bundlers
 )
 _NAME = r"(?P<name>[^\W_][\w.-]{0,254}+)(?![\w.-])"
 _UNIX_HOMES: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
@@ -58,7 +62,8 @@ _SLUG_HOME = re.compile(
 _WINDOWS_HEADS = ("\\U", "/U", "\\u")
 _HOMES = (*_UNIX_HOMES, ("sers\\", _WINDOWS_HOME), ("-home-", _SLUG_HOME), ("%2F", _ENCODED_HOME))
 HOME_LABELS = frozenset(label for label, _ in _HOMES)
-NAME_LABELS = HOME_LABELS | {"@"}
+EMAIL_LABELS = frozenset(label for label, _ in _ATS)
+NAME_LABELS = HOME_LABELS | EMAIL_LABELS
 _ROLES = _split(
     "user users username docs web_user shared public default root runner node ubuntu debian admin administrator vscode "
     "codespace gitpod jovyan app appuser coder dev developer docker ec2-user vagrant pi git jenkins nobody oai "
@@ -66,26 +71,33 @@ _ROLES = _split(
     "yourusername your-username linuxbrew builder build circleci travis postgres mysql www-data nonroot swe- "
     "bench swebench all x xxx foo bar example alluser allusers runneradmin containeruser "
     "containeradministrator "
+    # what lies below a folder or a route called home
+    "settings dashboard index home main page pages profile login logout about contact components widgets views view "
+    "screen screens tabs layout feed notifications search help overview "
 )
+#: ``/s/home/index.html``: a file of a site, nobody's folder.
+_FILE = re.compile(r"\.(?:html?|php|jsx?|tsx?|mjs|css|scss|vue|svelte|json|md|svg|png|py)$", re.IGNORECASE)
 _PLACEHOLDER_NAME = re.compile(r"user_[0-9a-f]{6}")
 
 
 def list_name_needs() -> Iterator[Need]:
     """What ``find_emails`` and ``find_homes`` find nothing without."""
-    yield Need("@", _AT.pattern)
-    for label, pattern in _HOMES:
+    for label, pattern in (*_ATS, *_HOMES):
         yield Need(label, pattern.pattern)
 
 
-def find_emails(text: str) -> Iterator[Hit]:
-    """Yield ``(start, end, "email")`` of the e-mail addresses of people."""
-    for match in _AT.finditer(text):
+def find_emails(text: str, labels: Set[str]) -> Iterator[Hit]:
+    """Yield ``(start, end, "email")`` of the e-mail addresses of people.
+
+    ``labels``: those of ``list_name_needs`` that are looked for.
+    """
+    for match in chain.from_iterable(pattern.finditer(text) for label, pattern in _ATS if label in labels):
         start = _find_local_start(text, match.start())
         local = text[start : match.start()]
         if not local or not _is_domain(match) or _BOTS.fullmatch(local):
             continue
         scheme = text.rfind("://", max(0, start - 130), start)
-        if scheme >= 0 and not re.search(r"[\s/\"'<>@]", text[scheme + 3 : start]):
+        if scheme >= 0 and not re.search(r"[\s/?\"'<>@]", text[scheme + 3 : start]):
             continue  # the user of a URL, not an address
         if _HARMLESS_DOMAIN.fullmatch(match["domain"]):
             continue
@@ -112,7 +124,8 @@ def find_homes(text: str, labels: Set[str]) -> Iterator[Hit]:
 def _measure_name(found: str) -> int:
     """How much of what stands in a name's place is a person's name; 0 for a role or a placeholder."""
     name = found.rstrip(".-")
-    return 0 if name.lower() in _ROLES or _PLACEHOLDER_NAME.fullmatch(name) else len(name)
+    is_nobody = name.lower() in _ROLES or _PLACEHOLDER_NAME.fullmatch(name) or _FILE.search(name)
+    return 0 if is_nobody else len(name)
 
 
 def _find_local_start(text: str, at: int) -> int:

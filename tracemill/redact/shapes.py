@@ -59,6 +59,23 @@ _ATTRIBUTE = re.compile(r"[A-Za-z_]\w*(?:(?:\.|::|->)[A-Za-z_]\w*)+[!?]?")
 _SEGMENT = re.compile(r"[A-Z]?[a-z]+|[A-Z]+|\d+")
 _CODE = re.compile(r"[A-Za-z_$][\w$]*\??\.[A-Za-z_][^\d]*|0x[0-9a-fA-F]+")
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+#: Tokens that providers mean to be seen, in a browser say.
+_PUBLISHABLE = re.compile(r"pk\.eyJ|pk_(?:live|test)_|pk-lf-|phc_|sb_publishable_|rzp_(?:live|test)_|pub-c-|sub-c-")
+_ALGORITHM = re.compile(
+    r"(?:[a-z0-9]{1,10}[-_/])*(?:hmac|sha|rsa|aes|ecdsa|ecdh|ecdhe|pbkdf2|scram|bcrypt|argon2|scrypt|base64|utf|md)"
+    r"(?:[-_/]?[a-z0-9]{1,8})*",
+    re.IGNORECASE,
+)
+#: A kubeadm token.
+_BOOTSTRAP_TOKEN = re.compile(r"[a-z0-9]{6}\.[a-z0-9]{16}")
+#: Words with a number at their end, as nobody names a variable: ``blue_whale_2023``.
+_WORDS_AND_NUMBER = re.compile(r"[a-z]+(?:_[a-z]+)*_\d{2,6}")
+_CODE_WORD = re.compile(r"(?:^|_)(?:sha|utf|md|int|uint|float|base|crc|new|old|arg|param|var|tmp|user|user_pass)_\d")
+_CODE_STEM = re.compile(r"pass|pwd|secret|token|auth|confirm|valid|require|user|account|login|field|string|null")
+#: ``Bl@ckBird``, and no address.
+_SIGN_WITHIN = re.compile(r"[A-Za-z0-9](?:[$#^!]|@(?!\w+\.))[A-Za-z]")
+#: ``@keyring:shop``, ``!vault …``: where a value is to be found.
+_REFERENCE = re.compile(r"[@!][a-z]{2,20}[:( ]")
 _PASSWORD_SIGN = re.compile(r"[!@#$%^&*?+=~]")
 _COMMON_PASSWORD_WORDS = frozenset(
     {
@@ -96,6 +113,8 @@ _COMMON_PASSWORD_WORDS = frozenset(
 
 def is_placeholder(value: str) -> bool:
     """Whether a value stands for a secret without being one: an example, a template, a run of the same letter."""
+    if value.startswith("A" * 20):  # a bearer token of Twitter begins so
+        value = value.lstrip("A")
     if len(set(value)) < 5 or _PLACEHOLDER.search(value):
         return True
     return any(example in value for example in DOCUMENTED_EXAMPLES)
@@ -141,7 +160,11 @@ def is_random(value: str) -> bool:
 
 def is_assigned_key(value: str, quoted: bool) -> bool:
     """Whether the value of ``API_KEY=…``, ``token: …``, ``secret=…`` is a secret: at least 16 random characters."""
-    if len(value) < 16 or value[0] in _NON_VALUE_START or is_placeholder(value):
+    if len(value) < 16 or value[0] in _NON_VALUE_START or is_placeholder(value) or _PUBLISHABLE.match(value):
+        return False
+    if _BOOTSTRAP_TOKEN.fullmatch(value) and any(letter.isdigit() for letter in value):
+        return True
+    if len(value) <= 32 and _ALGORITHM.fullmatch(value):
         return False
     if value[0] == "/" and len(value) != 40:  # a path; of 40 characters also a secret key of AWS
         return False
@@ -162,7 +185,11 @@ def is_assigned_password(value: str, quoted: bool) -> bool:
         return False
     if value.startswith(("/", "./", "~/", "http://", "https://", "--")) or _ATTRIBUTE.fullmatch(value):
         return False
+    if _REFERENCE.match(value):
+        return False
     if not quoted and _CODE.fullmatch(value):
+        return False
+    if _ALGORITHM.fullmatch(value):
         return False
     if not any(letter.isalpha() for letter in value):
         return quoted and value.isdigit()
@@ -170,15 +197,37 @@ def is_assigned_password(value: str, quoted: bool) -> bool:
     if _PASSWORD_SIGN.search(shown.rstrip("=?!")) or value[-1] == "!":
         return quoted or not any(sign in value for sign in "()[]{}")
     if not any(letter.isdigit() for letter in value):
-        return len(value) >= 16 and _compute_segment_chars(value) < 2.2
-    return quoted or "_" not in value
+        if len(value) >= 16 and value.isascii() and value.isalpha() and value.islower():  # no word is that long
+            return not _CODE_STEM.search(value)
+        return len(value) >= 12 and _compute_segment_chars(value) < (2.6 if quoted else 2.2)
+    if quoted or "_" not in value:
+        return True
+    return bool(_WORDS_AND_NUMBER.fullmatch(value)) and not _CODE_WORD.search(value)
+
+
+def is_spoken_password(value: str) -> bool:
+    """Whether a value that follows ``password`` without a sign between is one: nothing that a sentence or list holds.
+
+    Letters of both cases and digits or signs among them: ``M3rry-go!``, but not ``OAuth2``, ``v2.0`` or ``required``.
+    """
+    if len(value) < 8 or " " in value or _WORDS.fullmatch(value.rstrip("!?.")) or not is_assigned_password(value, True):
+        return False
+    cases = (str.isupper, str.islower, str.isdigit)
+    return sum(any(map(case, value)) for case in cases) == 3 or bool(_PASSWORD_SIGN.search(value.rstrip("!?")[1:]))
 
 
 def _is_password_word(word: str) -> bool:
     inner = word.strip("\"'`.,;:!?()[]{}<>")
     has_letter = any(letter.isalpha() for letter in inner)
     has_digit = any(letter.isdigit() for letter in inner)
+    if has_letter and _SIGN_WITHIN.search(inner):
+        return len(inner) >= 6
     return len(inner) >= 4 and has_letter and has_digit and not _WORDS.fullmatch(inner)
+
+
+def is_uuid(value: str) -> bool:
+    """Whether a value is a UUID: an id mostly, a secret where only that can stand."""
+    return bool(_UUID.fullmatch(value))
 
 
 def is_url_password(user: str, password: str) -> bool:

@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from functools import cache
 
 from tracemill.redact.gate import Need
-from tracemill.redact.rules import RULES, Rule
+from tracemill.redact.rule import Rule
+from tracemill.redact.rules import RULES
 
 #: Pivot character → what has to follow it for a literal of its group; every key is longer than this.
 _PIVOTS = {
     "_": "(?=[A-Za-z0-9_-]{12})",
     "-": "(?=[A-Za-z0-9_%-]{12})",
-    ".": "(?=[A-Za-z0-9_-]{2})",
+    ".": "(?=[A-Za-z0-9_-])",
     **dict.fromkeys("~&JAKB", ""),
 }
 _LAST_PIVOTS = frozenset("_-.")
@@ -42,19 +43,25 @@ class _Sieve:
     gate: str
     pattern: re.Pattern[str]
     entries: tuple[_Entry, ...]
-    kinds: frozenset[str]
+    labels: frozenset[str]
 
 
 def list_key_needs() -> Iterator[Need]:
     """What ``find_keys`` finds nothing without: a match of a rule's expression."""
+    shared: dict[str, list[str]] = {}
     for rule in RULES:
-        yield Need(rule.kind, rule.pattern)
+        if rule.tail:
+            shared.setdefault(rule.tail, []).extend(rule.literals)
+        else:
+            yield Need(rule.label, rule.gate or rule.pattern)
+    for tail, literals in shared.items():
+        yield Need(tail, f"(?:{'|'.join(map(re.escape, literals))}){tail}")
 
 
-def find_keys(text: str, kinds: Set[str]) -> Iterator[tuple[int, int, str]]:
-    """Yield ``(start, end, kind)`` of every match of a rule of ``kinds``; matches of different rules may overlap."""
+def find_keys(text: str, labels: Set[str]) -> Iterator[tuple[int, int, str]]:
+    """Yield ``(start, end, kind)`` of every match of a rule of ``labels``; matches of different rules may overlap."""
     for sieve in _build_sieves():
-        if sieve.kinds.isdisjoint(kinds) or sieve.gate not in text:
+        if sieve.labels.isdisjoint(labels) or sieve.gate not in text:
             continue
         done: dict[str, int] = {}
         for site in sieve.pattern.finditer(text):
@@ -89,7 +96,7 @@ def _build_sieves() -> tuple[_Sieve, ...]:
             _GATES.get(letter, letter),
             _compile_sieve(letter, entries),
             tuple(entries),
-            frozenset(entry.rule.kind for entry in entries),
+            frozenset(entry.rule.label for entry in entries),
         )
         for letter, entries in groups.items()
     )

@@ -1,0 +1,63 @@
+"""What a phrase is: a secret that only the words around it give away, and what the values of phrases look like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tracemill.redact.shapes import is_assigned_password, is_placeholder, is_random, is_url_password
+
+QUOTED = r"(?:\\{0,8}\"([^\"\\\r\n]{4,200}+)(?=\\{0,8}\")\\{0,8}\"|\\{0,8}'([^'\\\r\n]{4,200}+)(?=\\{0,8}')\\{0,8}')"
+VALUE = rf"(?:{QUOTED}|([^\s\"'`\\,;|&<>(){{}}\[\]]{{4,200}}+))"
+#: Between words of a file that may stand in JSON.
+GAP = r"(?:[ \t\r\n]|\\[nrt]){1,12}"
+#: From a command's name to one of its options.
+ROOM = r"(?=[ \t])[^\n|;]{0,300}?[ \t]"
+
+_NO_PASSWORD = re.compile(
+    r"(?:file|env|fd|stdin|prompt|ask)(?::|$)|--?[a-z]|[/~.]|\d{1,5}(?::\d{1,5})?$", re.IGNORECASE
+)
+_PLAIN = re.compile(r"[A-Za-z]+[-_.]?\d{0,4}[A-Za-z]?")
+
+
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """One way to say a secret; upper and lower case are the same.
+
+    * ``label``: its name, unlike any other.
+    * ``gate``: short and cheap; what it matches, every match of ``pattern`` holds.
+    * ``pattern``: its last group is the secret, else the whole match.
+    * ``accept``: a last look at the secret.
+    """
+
+    label: str
+    kind: str
+    gate: str
+    pattern: str
+    accept: Callable[[str], bool]
+
+
+def accept_option(value: str) -> bool:
+    """What stands where only a password may stand: all but references, paths, numbers, defaults."""
+    return is_url_password("", value) and not _NO_PASSWORD.match(value)
+
+
+def accept_word(value: str) -> bool:
+    """What looks like a password as well."""
+    return is_assigned_password(value, True)
+
+
+def accept_strict(value: str) -> bool:
+    """No word with a number behind: where names and sentences may stand as well."""
+    return " " not in value and not _PLAIN.fullmatch(value) and is_assigned_password(value, True)
+
+
+def accept_random(value: str) -> bool:
+    """Letters and digits without order."""
+    return not is_placeholder(value) and is_random(value)
+
+
+def accept_line(value: str) -> bool:
+    """A line of many different characters."""
+    return len(set(value)) > 12 and "unique phrase" not in value
