@@ -227,7 +227,7 @@ def test_a_head_longer_than_its_limit_is_known(tmp_path: Path) -> None:
     path.write_text(json.dumps({"start_time": "2026-01-11 10:00:00", **make_log("x" * 300_000)}))
     head = SOURCE.read_head(path)
     assert head is not None
-    assert (head.root_session_id, head.started_at) == (path.stem, "2026-01-11 10:00:00")
+    assert (head.root_session_id, head.started_at) == (path.stem, "2026-01-11T10:00:00+08:00")
     assert [trace.started_at for trace in read(path)[0]] == [head.started_at]
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from datetime import date
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from tracemill.errors import ConfigError
 from tracemill.export.example import REASONING_WAYS
 from tracemill.export.registry import CHOICES
 from tracemill.ingest import FORMAT_NAMES
+from tracemill.ingest.auto import NAME as AUTO
 from tracemill.ingest.parallel import count_cores
 from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES
 from tracemill.select.duplicates import DEFAULT_SIMILARITY
@@ -18,13 +21,29 @@ from tracemill.select.split import DEFAULT_EVAL_SHARE, SPLIT_BY
 DEFAULT_ALIAS = "nvidia-super"
 DEFAULT_NUM_RECORDS = 5
 
+#: Flags that say something to some formats alone, with what they are about.
+_FORMATS_OF: dict[str, tuple[tuple[str, ...], str]] = {
+    "--by": (("agentscope_studio",), "says what a trace of a database of replies and runs is"),
+    "--db": (("agentscope_studio", "hermes_agent"), "names a database (--trace-dir names any file or folder)"),
+    "--branches": (("claude_code", "pi_coding_agent"), "takes abandoned branches, which only some formats keep"),
+}
+
 
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, as all errors are.
 
     Raises:
-        ConfigError: a flag or value that it does not know.
+        ConfigError: a flag or value that it does not know, or a flag that means nothing to the format.
     """
+
+    def parse_args(  # pyright: ignore[reportIncompatibleMethodOverride]  # one form for what is two overloads there
+        self, args: Sequence[str] | None = None, namespace: Any = None
+    ) -> argparse.Namespace:
+        """As every parser does; what is given is held against the format."""
+        given = list(sys.argv[1:] if args is None else args)
+        values: argparse.Namespace = super().parse_args(given, namespace)
+        _check_format(getattr(values, "format", None), {item.partition("=")[0] for item in given})
+        return values
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message.removeprefix('argument ')} (see {self.prog} --help)")
@@ -59,7 +78,7 @@ def _add_input(group: _Group) -> None:
         "--trace-dir",
         "--db",
         help="folder or file of traces (default: where the agent writes them), "
-        "or for chat datasets hf://datasets/OWNER/NAME",
+        "or for chat datasets hf://datasets/OWNER/NAME; --db for a database (agentscope_studio, hermes_agent)",
     )
     group.add_argument("--num-records", type=_parse_count, default=DEFAULT_NUM_RECORDS, metavar="N|all",
                        help="how many traces to take (default: %(default)s)")  # fmt: skip
@@ -75,7 +94,8 @@ def _add_input(group: _Group) -> None:
     group.add_argument("--num-partitions", type=_parse_positive, metavar="N",
                        help="number of parts that sessions are split into")  # fmt: skip
     group.add_argument("--branches", action="store_true",
-                       help="take abandoned branches of a conversation as traces of their own")  # fmt: skip
+                       help="claude_code, pi_coding_agent: take abandoned branches of a conversation as traces of "
+                       "their own")  # fmt: skip
     group.add_argument("--by", choices=("reply", "run"), default="reply",
                        help="agentscope_studio: one trace a reply, or one for each agent memory of a run (default: "
                        "%(default)s)")  # fmt: skip
@@ -188,6 +208,15 @@ def _add_limits(group: _Group) -> None:
     )
     group.add_argument("--input-price", type=_parse_price, metavar="USD", help="price of a million input tokens")
     group.add_argument("--output-price", type=_parse_price, metavar="USD", help="price of a million output tokens")
+
+
+def _check_format(name: str | None, given: set[str]) -> None:
+    """Refuse flags that the format has no use for; among all formats at once each may find one that has."""
+    for flag, (formats, meaning) in _FORMATS_OF.items():
+        if name is not None and name != AUTO and flag in given and name not in formats:
+            raise ConfigError(
+                f"{flag} {meaning}: --format {name} has none; leave it out (for {', '.join(formats)} only)"
+            )
 
 
 def _parse_count(text: str) -> int | None:

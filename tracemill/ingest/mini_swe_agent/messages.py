@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from tracemill.ingest.content_parts import read_content
@@ -18,10 +19,34 @@ _HUMAN_INTERRUPTS = ("UserInterruption", "UserNewTask", "UserRejection")
 
 
 def find_time(entry: Mapping[str, Any]) -> str | None:
-    """When an entry was written, else when the model's response in it was made."""
+    """When an entry was written, else when the model's response in it was made, as ISO 8601 in UTC.
+
+    The producer writes seconds since 1970. A date in text is put into UTC where it names its zone, else it is none.
+    """
+    return next((time for value in _list_times(entry) if (time := _read_time(value)) is not None), None)
+
+
+def has_zoneless_time(entry: Mapping[str, Any]) -> bool:
+    """Whether the only times of an entry are dates in text that name no zone."""
+    is_dated = any(isinstance(value, str) and format_time(value) is not None for value in _list_times(entry))
+    return is_dated and find_time(entry) is None
+
+
+def _list_times(entry: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Where versions keep a time, the best first: 2.x, 1.17, the provider's in a response, and in one kept whole."""
     extra = as_record(entry.get("extra"))
     made = as_record(extra.get("response")).get("created")
-    return format_time(extra.get("timestamp")) or format_time(made) or format_time(entry.get("created_at"))
+    return extra.get("timestamp"), entry.get("timestamp"), made, entry.get("created_at")
+
+
+def _read_time(value: Any) -> str | None:
+    if not isinstance(value, str):
+        return format_time(value)
+    try:
+        told = datetime.fromisoformat(value.strip())
+        return None if told.tzinfo is None else told.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except (ValueError, OverflowError):
+        return None
 
 
 class MessageReader:

@@ -7,7 +7,7 @@ was told to write. A file is one JSON object, a row one of its ``messages``::
      "extra": {"raw_output": "", "returncode": 0, "timestamp": 1760078128.4}}
 
 Checked against a file of 1.13 (``trajectory_format`` ``mini-swe-agent-1``: commands fenced in text) and the sources of
-2.x (``mini-swe-agent-1.1``: tool calls, in chat messages or in whole responses of the Responses API).
+1.17 and 2.4 (``mini-swe-agent-1.1``: tool calls, in chat messages or in whole responses of the Responses API).
 
 Kept: all messages. The first user message is the task, with the instructions that the template adds to it; what a
 person typed later (``interrupt_type``) is human too; observations of text mode are user messages, injected, as the
@@ -15,6 +15,9 @@ model saw them, and commands stay text (``source_meta["text_commands"]`` counts 
 its ``returncode`` is not 0 or ``exception_info`` says so. Usage, model, stop reason and times of a turn come from the
 model's response in ``extra``. The entry that ends a run (role ``exit``; in version 1 a user message with what was
 submitted) is no message: ``source_meta`` has ``exit_status``, ``submission`` and, where it says more, ``exit_message``.
+Every time is ISO 8601 in UTC: of an entry (``timestamp`` in ``extra``, in 1.17 beside it), else of the response, all
+written as seconds since 1970. A date that a fork wrote in text is put into UTC by its zone; without a zone it is none,
+and ``source_meta["times_without_zone"]`` counts it.
 Not kept: raw responses, raw outputs, costs of single turns, the templates of the config.
 
 Ids: ``trace_id`` is the file's name without ``.traj`` and ``.json``; ``task_id`` is ``instance_id``. ``success`` and
@@ -33,7 +36,7 @@ from typing import Any
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.json_fields import as_list, as_record, get_int, get_number, get_text
 from tracemill.ingest.lines import read_document
-from tracemill.ingest.mini_swe_agent.messages import MessageReader, find_time
+from tracemill.ingest.mini_swe_agent.messages import MessageReader, find_time, has_zoneless_time
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.swe_agent.verdict import add_verdict
 from tracemill.ingest.transcript import finish_traces, sum_tokens
@@ -43,7 +46,7 @@ _FORMAT = "mini-swe-agent"
 
 
 def is_session_file(path: Path) -> bool:
-    return path.suffix == ".json" and path.name not in ("result.json", "config.json")
+    return path.suffix == ".json" and path.name not in ("result.json", "config.json", "preds.json")
 
 
 def is_trajectory(document: Any) -> bool:
@@ -134,6 +137,7 @@ def _describe_run(run: Mapping[str, Any], reader: MessageReader) -> dict[str, An
         "api_calls": get_int(stats, "api_calls"),
         "cost_usd": get_number(stats, "instance_cost"),
         "text_commands": reader.command_count or None,
+        "times_without_zone": sum(map(has_zoneless_time, map(as_record, as_list(run.get("messages"))))) or None,
     }
     return {key: value for key, value in meta.items() if value is not None}
 

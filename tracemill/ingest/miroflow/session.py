@@ -27,12 +27,16 @@ from tracemill.trace import Message, ToolCall
 
 @dataclass(slots=True)
 class SessionReader:
-    """Reads one session; afterwards ``tools`` holds what its system prompt offers."""
+    """Reads one session; afterwards ``tools`` holds what its system prompt offers, ``summary`` its final answer.
+
+    The summary is there only where the log keeps it beside the history.
+    """
 
     log: LossLog
     where: str
     model: str | None
     tools: tuple[dict[str, Any], ...] = ()
+    summary: str | None = None
     transcript: Transcript = field(default_factory=Transcript)
     waiting: tuple[ToolCall, ...] = ()
     call_count: int = 0
@@ -52,7 +56,20 @@ class SessionReader:
                 self._read_message(number, as_record(item), prompt)
             else:
                 self._refuse(f"message {number} is no object", item)
+        self._add_summary(record)
         return self.transcript.build(self.log)[0]
+
+    def _add_summary(self, record: Mapping[str, Any]) -> None:
+        """The final answer of a newer log, with what asked for it where the log says; else no turn after another."""
+        self.summary = get_text(record, "summary")
+        asked = get_text(record, "summary_prompt")
+        if self.summary is None or not self.transcript.entries:
+            return
+        if asked is not None:
+            self.transcript.add(Message("user", asked, "injected"))
+        elif self.transcript.entries[-1][0].role == "assistant":
+            return
+        self._add_turn({}, self.summary)
 
     def _add_system(self, prompt: str) -> None:
         self.transcript.add(Message("system", prompt, "injected"))
@@ -70,6 +87,7 @@ class SessionReader:
                 self._add_system(content)
         elif role == "tool":
             call_id = get_text(record, "tool_call_id")
+            self.waiting = tuple(call for call in self.waiting if call.id != call_id)
             self.transcript.add(self._make_result(content, call_id))
         else:
             self._refuse(f"message {number} of role {role!r}", dict(record))
@@ -84,7 +102,7 @@ class SessionReader:
         self.transcript.add(
             Message("assistant", text, "model", reasoning_content=reasoning, tool_calls=calls, model=self.model)
         )
-        self.waiting = said.calls
+        self.waiting = calls
 
     def _add_user(self, record: Mapping[str, Any], content: Content) -> None:
         calls, self.waiting = self.waiting, ()

@@ -21,7 +21,7 @@ _FIELDS = re.compile(r"\s*<server_name>([^<]*)</server_name>\s*<tool_name>([^<]*
 _END_OF_ARGUMENTS = re.compile(r"</arguments>\s*</use_mcp_tool>")
 _THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
 _TOOL_HEADING = re.compile(r"^##(?P<deep>#?) (?:Server|Tool) name: (?P<name>.+)$", re.MULTILINE)
-_DESCRIPTION, _SCHEMA = "Description: ", "\nInput JSON schema: "
+_DESCRIPTION, _SCHEMA = "Description: ", re.compile(r"\n(?:Input JSON schema|Schema): ")
 _MAX_SCHEMA_CHARS = 100_000
 #: A main agent's history may give each user message an id of its own.
 _MESSAGE_ID = re.compile(r"\[msg_[^\]\s]{1,40}\] ")
@@ -116,11 +116,11 @@ def read_tools(prompt: str) -> tuple[dict[str, Any], ...]:
             server = name
             continue
         stop = headings[place + 1].start() if place + 1 < len(headings) else len(prompt)
-        described, _, schema = prompt[heading.end() : stop].strip().partition(_SCHEMA)
+        described, *schema = _SCHEMA.split(prompt[heading.end() : stop].strip(), maxsplit=1)
         function = {
             "name": name_tool(server, name) if server else name,
             "description": described.removeprefix(_DESCRIPTION).strip(),
-            "parameters": _read_schema(schema.strip()) or {"type": "object", "properties": {}},
+            "parameters": _read_schema("".join(schema).strip()) or {"type": "object", "properties": {}},
         }
         tools.append({"type": "function", "function": function})
     return tuple(tools)

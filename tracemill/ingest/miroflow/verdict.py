@@ -39,11 +39,16 @@ class AttemptName:
     format_retry: int | None = None
 
 
-def read_attempt_name(task_id: str | None, stem: str) -> AttemptName:
-    """The parts of a log's ``task_id`` (``<id>_attempt-<n>_format-retry-<m>``), or of its file name.
+def read_attempt_name(facts: Mapping[str, Any], stem: str) -> AttemptName:
+    """What a log's facts say, else parts of its ``task_id`` (``<id>_attempt-<n>_format-retry-<m>``), or of its name.
 
-    MiroFlow's file names are ``task_<id>_attempt_<n>.json``, early ones without ``task_`` or with a time at the end.
+    MiroFlow's file names are ``task_<id>_attempt_<n>_retry_<m>.json``, early ones without ``task_``, without a retry or
+    with a time at the end.
     """
+    task_id = get_text(facts, "task_id")
+    told = get_int(facts, "attempt_id")
+    if told is not None:
+        return AttemptName(task_id, told, get_int(facts, "retry_id"))
     for name in (task_id, stem):
         found = _ATTEMPT.search(name) if name is not None else None
         if name is not None and found is not None:
@@ -84,7 +89,8 @@ def _is_attempt(attempt: Mapping[str, Any], log_file: Path, name: AttemptName) -
     if logged is not None:
         return logged.replace("\\", "/").rsplit("/", 1)[-1] == log_file.name
     number = get_int(attempt, "attempt_number" if "attempt_number" in attempt else "attempt_id")
-    return number is not None and number == name.attempt
+    retry = get_int(attempt, "retry_id")
+    return number is not None and number == name.attempt and (retry is None or retry == (name.format_retry or 0))
 
 
 def _read_attempt(attempt: Mapping[str, Any]) -> bool | None:

@@ -17,10 +17,12 @@ from tracemill.ingest.openhands.log import Event
 from tracemill.ingest.source import NOTES, Loss, LossLog
 
 STATE_FILE = "base_state.json"
-_METADATA_FILE = "metadata.json"
+_METADATA_FILE, _EXPORTED_METADATA = "metadata.json", "meta.json"
 _EVENTS, _PAGES, _SUBAGENTS, _SERVER = "events", "event_cache", "subagents", "v1_conversations"
 _SDK_EVENT = re.compile(r"event-(\d+)-.+\.json")
 _EVENT = re.compile(r"(\d{1,12})\.json")
+#: In the archive that the web interface gives of a conversation, where all files lie in one folder.
+_EXPORTED = re.compile(r"event_(\d{6,12})_.+\.json")
 _PAGE = re.compile(r"(\d{1,12})-(\d{1,12})\.json")
 #: The ``parent_id`` of an event that begins a tree of its own.
 _ROOT_PARENT = "__root__"
@@ -86,7 +88,7 @@ def find_owner(path: Path) -> Path | None:
 
 def get_folder(path: Path) -> Path:
     """The folder of the session that a state or an event file belongs to."""
-    if not is_event_file(path) or _is_served(path):
+    if not is_event_file(path) or _is_served(path) or _is_exported(path):
         return path.parent
     return path.parent.parent
 
@@ -104,9 +106,10 @@ def find_parent_state(path: Path) -> Path | None:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """What 0.x says of a session beside its event files; empty where it says nothing."""
+    """What 0.x, or the web interface, says of a session beside its event files; empty where it says nothing."""
+    name = _EXPORTED_METADATA if _is_exported(path) else _METADATA_FILE
     try:
-        return as_record(read_document(get_folder(path) / _METADATA_FILE, LossLog(path="")))
+        return as_record(read_document(get_folder(path) / name, LossLog(path="")))
     except OSError:
         return {}
 
@@ -129,7 +132,11 @@ def read_event_files(path: Path, log: LossLog, limit: int | None = None) -> Iter
     for place, (number, name) in enumerate(files):
         if limit is not None and place >= limit:
             return
-        yield from _read_event(single / name, log, pages, number) if name else [pages.events[number]]
+        if name:
+            yield from _read_event(single / name, log, pages, number)
+        else:
+            log.lines_read += 1
+            yield pages.events[number]
 
 
 def keep_live(events: Sequence[Event], leaf: str | None, log: LossLog) -> list[Event]:
@@ -178,11 +185,20 @@ def _is_served(path: Path) -> bool:
     return _get_folders(path)[0] == _SERVER and _is_single(path.name, _get_folders(path))
 
 
+def _is_exported(path: Path) -> bool:
+    """Whether a file is one of an event in the archive of a conversation."""
+    return not _is_served(path) and _EXPORTED.fullmatch(path.name) is not None
+
+
 def _is_single(name: str, folders: tuple[str, str]) -> bool:
     """Whether a file of this name in these folders holds one event."""
     if folders[0] == _SERVER:
         return name.endswith(".json") and name != STATE_FILE
-    return _SDK_EVENT.fullmatch(name) is not None or (folders[1] == _EVENTS and _EVENT.fullmatch(name) is not None)
+    return _match_number(name) is not None and (folders[1] == _EVENTS or _EVENT.fullmatch(name) is None)
+
+
+def _match_number(name: str) -> re.Match[str] | None:
+    return _SDK_EVENT.fullmatch(name) or _EVENT.fullmatch(name) or _EXPORTED.fullmatch(name)
 
 
 def _get_folders(path: Path) -> tuple[str, str]:
@@ -228,7 +244,7 @@ def _list_files(folder: Path) -> list[tuple[int, str]]:
             names = [entry.name for entry in entries if _is_single(entry.name, folders)]
     except OSError:
         return []
-    matches = [(_SDK_EVENT.fullmatch(name) or _EVENT.fullmatch(name), name) for name in names]
+    matches = [(_match_number(name), name) for name in names]
     return sorted((int(match[1]) if match else 0, name) for match, name in matches)
 
 
@@ -241,7 +257,8 @@ def _list_pages(folder: Path) -> list[tuple[int, int, Path]]:
 
 
 def _read_event(file: Path, log: LossLog, pages: _Pages | None = None, number: int = 0) -> list[Event]:
-    """The event of a file; what cannot be read there may still stand in a page."""
+    """The event of a file; what cannot be read there may still stand in a page. Each counts as one line."""
+    log.lines_read += 1
     value, losses = _read_value(file, log)
     if isinstance(value, dict):
         return [Event(as_record(value), file.name)]

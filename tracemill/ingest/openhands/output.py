@@ -1,9 +1,11 @@
 """Rows of OpenHands' evaluation harness (``output.jsonl``) → traces with task, verdict and what the run cost.
 
 A row is one instance. ``history`` holds its events, in old versions as pairs of an action and its observation. The
-verdict is where the benchmark put it: ``report`` in the row or in ``test_result`` (SWE-bench), ``test_result.result``
-(a flag, or an object with ``resolved``), ``test_result.score`` (GAIA), ``test_result.eval_result.passed`` (a share);
-else in a report beside the file, ``<stem>.swebench_eval.jsonl``, ``<stem>.report.json`` or ``report.json``.
+verdict is where the benchmark put it: ``report`` in the row or in ``test_result`` (SWE-bench; ``fine_grained_report``
+in the ``output.merged.jsonl`` of old versions), ``test_result.result`` (a flag, or an object with ``resolved``) or
+``.success``, ``correct`` in the row (Gorilla, ToolQA), ``test_result.score`` (GAIA), ``test_result.eval_result.passed``
+(a share); else in a report beside the file, ``<stem>.swebench_eval.jsonl``, ``<stem>.report.json`` or ``report.json``.
+Old benchmarks name the instance ``task_id``, ``question_id``, ``qid`` or ``id``.
 
 Source: OpenHands/OpenHands, ``evaluation/utils/shared.py``, ``evaluation/benchmarks/swe_bench/eval_infer.py`` and
 ``scripts/eval/update_output_with_eval.py``; OpenHands/benchmarks, ``benchmarks/utils/models.py``.
@@ -37,6 +39,8 @@ from tracemill.trace import Trace
 
 #: Files that the harness writes beside its output.
 REPORT_ENDINGS = (".swebench_eval.jsonl", ".report.json")
+#: These, and the predictions that it takes out of its output.
+NO_OUTPUTS = (*REPORT_ENDINGS, ".swebench.jsonl")
 REPORT_FILE = "report.json"
 _BROKEN = ("error_eval", "test_timeout", "test_errored")
 #: Lists of a report, in the order in which they decide, with what it says of the instances in them.
@@ -52,8 +56,11 @@ def is_output(value: Any) -> bool:
     """Whether a JSON value is a row of the harness."""
     record = as_record(value)
     history = record.get("history", ())
-    if _get_instance(record) is None or not ("test_result" in record or "git_patch" in record):
+    if _get_instance(record) is None:
         return False
+    if not ("test_result" in record or "git_patch" in record):
+        is_row = isinstance(history, list) and "metadata" in record and "error" in record
+        return is_row and any(is_event(event.value) for event in list_events(record, LossLog(path=""), None))
     if history is None or history == []:
         return "metadata" in record and "error" in record
     return any(is_event(event.value) for event in list_events(record, LossLog(path=""), None))
@@ -112,10 +119,13 @@ def find_verdict(record: Mapping[str, Any], path: Path) -> tuple[bool | None, fl
     result = as_record(record.get("test_result"))
     inner = as_record(result.get("result"))
     beside = read_reports(path).get(_get_instance(record) or "", {})
-    places = (as_record(record.get("report")), as_record(result.get("report")), record, inner, result, beside)
+    reports = (record.get("report"), record.get("fine_grained_report"), result.get("report"))
+    places = (*map(as_record, reports), record, inner, result, beside)
     told = next((place for place in places if _read_flag(place, "resolved") is not None), {})
     reward = get_number(as_record(result.get("eval_result")), "passed")
-    score, flag = result.get("score"), get_bool(result, "result")
+    score = result.get("score")
+    flags = (get_bool(result, "result"), get_bool(result, "success"), get_bool(record, "correct"))
+    flag = next((told for told in flags if told is not None), None)
     if not isinstance(score, bool):
         reward = get_number(result, "score") if isinstance(score, int | float) else reward
     success = _read_flag(told, "resolved")
@@ -201,8 +211,11 @@ def _read_flag(place: Mapping[str, Any], key: str) -> bool | None:
 
 
 def _get_instance(record: Mapping[str, Any]) -> str | None:
-    number = get_int(record, "instance_id")
-    return get_text(record, "instance_id") if number is None else str(number)
+    for key in ("instance_id", "task_id", "question_id", "qid", "id"):
+        number = get_int(record, key)
+        if number is not None or get_text(record, key) is not None:
+            return get_text(record, key) if number is None else str(number)
+    return None
 
 
 def _name_row(record: Mapping[str, Any]) -> str:

@@ -1,13 +1,16 @@
 """OpenHands sessions → traces.
 
-Files of OpenHands 0.x: a trajectory, ``*.json``, one list of events (what "export" and ``save_trajectory_path`` write);
-or ``~/.openhands/sessions/<id>/events/<number>.json``, one event a file, where a page of ``event_cache`` beside them
-gives what no file has. Files of OpenHands 1.x (its software agent SDK and CLI):
+Files of OpenHands 0.x: a trajectory, one list of events (what "export" and ``save_trajectory_path`` write, under any
+name: ``*.json``, ``*.traj``, ``trajectory``), or an object with it as ``trajectory`` (the server's answer); or
+``~/.openhands/sessions/<id>/events/<number>.json``, one event a file, where a page of ``event_cache`` beside them gives
+what no file has. Files of OpenHands 1.x (its software agent SDK and CLI):
 ``~/.openhands/conversations/<id>/base_state.json`` with the session's events in ``events/event-<number>-<id>.json``
 beside it and its sub-agents in ``subagents/<id>``; the events of its web interface,
-``v1_conversations/<id>/<event>.json``; or a log of events, ``*.jsonl``, a row an event. Files of the evaluation harness
-of either: ``output.jsonl``, a row an instance with its events and its verdict (see ``output.py``). One literal event of
-each generation, shortened::
+``v1_conversations/<id>/<event>.json``, and the unpacked archive that it gives of a conversation,
+``event_<number>_<id>.json`` beside a ``meta.json``; or a log of events, ``*.jsonl``, a row an event. Files of the
+evaluation harness of either: ``output.jsonl``, a row an instance with its events and its verdict (see ``output.py``).
+In the account of what was read an event counts as a line, but for rows of the harness. One literal event of each
+generation, shortened::
 
     {"id": 1, "timestamp": "2025-10-10T06:10:15.159", "source": "user", "action": "message", "args": {"content": "Hi"}}
     {"id": "b1c4", "timestamp": "2026-06-16T05:39:48.7", "source": "agent", "kind": "ActionEvent", "tool_name": "bash",
@@ -64,7 +67,7 @@ from tracemill.ingest.openhands.files import (
     read_metadata,
 )
 from tracemill.ingest.openhands.log import Event
-from tracemill.ingest.openhands.output import REPORT_ENDINGS, REPORT_FILE, describe_row, is_output, read_row
+from tracemill.ingest.openhands.output import NO_OUTPUTS, REPORT_FILE, describe_row, is_output, read_row
 from tracemill.ingest.openhands.session import SOURCE_KIND, Session, build_traces, is_event
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.swe_agent.verdict import add_verdict
@@ -72,8 +75,10 @@ from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
 
 _NO_SESSIONS = frozenset(
-    ("result.json", "config.json", "TASKS.json", "metadata.json", "init.json", "llm_registry.json", "exp_config.json")
-)
+    ("result.json", "config.json", "TASKS.json", "metadata.json", "meta.json", "init.json", "llm_registry.json",
+     "exp_config.json", "cost_report.jsonl", REPORT_FILE)
+)  # fmt: skip
+_SUFFIXES = (".json", ".jsonl", ".traj")
 _COMPLETIONS = "llm_completions"
 
 
@@ -81,9 +86,10 @@ def is_session_file(path: Path) -> bool:
     """A list, a log, an output or a state; of event files the first alone, where no state lies beside the events."""
     if is_event_file(path):
         return is_first_file(path)
-    if path.name in _NO_SESSIONS or path.name == REPORT_FILE or path.name.endswith(REPORT_ENDINGS):
+    if path.name in _NO_SESSIONS or path.name.endswith(NO_OUTPUTS):
         return False
-    return path.suffix in (".json", ".jsonl") and path.parent.parent.name != _COMPLETIONS
+    is_named = path.suffix in _SUFFIXES or path.name.startswith("traj") or "trajectory" in path.suffix
+    return is_named and path.parent.parent.name != _COMPLETIONS
 
 
 def is_state(value: Any) -> bool:
@@ -103,7 +109,7 @@ def read_head(path: Path) -> Head | None:
     document = read_document(path, LossLog(path=str(path)))
     if is_state(document):
         return _describe_folder(_identify(path, as_record(document)), path)
-    found = next((as_record(item) for item in as_list(document) if is_event(item)), None)
+    found = next((as_record(item) for item in _list_items(document) if is_event(item)), None)
     return None if found is None else _describe_event(found, path.stem)
 
 
@@ -116,9 +122,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
         traces = _read_log(path, rows, log)
     elif is_event_file(path):
         events = list(read_event_files(path, log))
-        traces = _read_events(
-            events, Session(get_folder(path).name or path.stem, path, metadata=read_metadata(path)), log
-        )
+        traces = _read_events(events, _name_session(path), log)
     else:
         document = read_document(path, log)
         if document is None:
@@ -167,7 +171,15 @@ def _describe_event(event: Mapping[str, Any], trace_id: str) -> Head:
 
 def _describe_event_files(path: Path) -> Head | None:
     first = next((e for e in read_event_files(path, LossLog(path=str(path))) if is_event(e.value)), None)
-    return None if first is None else _describe_event(first.value, get_folder(path).name or path.stem)
+    return None if first is None else _describe_event(first.value, _name_session(path).trace_id)
+
+
+def _name_session(path: Path) -> Session:
+    """The session of event files without a state, with what is told beside them."""
+    told = read_metadata(path)
+    name = get_text(told, "id") or get_folder(path).name or path.stem
+    model = get_text(told, "llm_model")
+    return Session(name, path, metadata=told, metrics=as_record(told.get("metrics")), model=model)
 
 
 def _describe_folder(session: Session, path: Path) -> Head:
@@ -225,13 +237,20 @@ def _read_log(path: Path, rows: Iterable[Row], log: LossLog) -> list[Trace]:
     return [replace(trace, is_partial=is_cut) for trace in traces]
 
 
+def _list_items(document: Any) -> list[Any]:
+    """The events of a trajectory, which the server gives in an object."""
+    return as_list(as_record(document).get("trajectory")) if isinstance(document, dict) else as_list(document)
+
+
 def _read_document(document: Any, path: Path, log: LossLog) -> list[Trace]:
+    log.lines_read = 0  # the document is no event
     if is_state(document):
         session = _identify(path, as_record(document))
         events = list(read_event_files(path, log))
         return build_traces(session, keep_live(events, get_text(session.state, "leaf_event_id"), log), log)
     events: list[Event] = []
-    for number, item in enumerate(as_list(document)):
+    for number, item in enumerate(_list_items(document)):
+        log.lines_read += 1
         if isinstance(item, dict):
             events.append(Event(as_record(item), f"events[{number}]"))
         else:
@@ -257,7 +276,7 @@ SOURCE = Source(
     name=SOURCE_KIND,
     title="OpenHands",
     default_dir="~/.openhands/conversations",
-    file_pattern="*.json*",
+    file_pattern="*",
     is_session_file=is_session_file,
     read_head=read_head,
     read_file=read_file,
