@@ -60,7 +60,16 @@ def test_tagged_results_that_do_not_add_up_are_one(tmp_path: Path) -> None:
     assert log.notes == {"unpaired_call": 1}
 
 
-@pytest.mark.parametrize("call", ["{'name': 'f', 'arguments': {'x': 1}}", '{"arguments": {}}', '{"name": "f"'])
+@pytest.mark.parametrize(
+    "call",
+    [
+        "{'name': 'f'",
+        "{'name': print('f')}",
+        "{'name': 'f', 'arguments': {1: {2}}}",
+        '{"arguments": {}}',
+        '{"name": "f"',
+    ],
+)
 def test_a_tagged_call_that_is_no_json_is_kept_as_text_and_counted(tmp_path: Path, call: str) -> None:
     text = f"{TAGGED}\n<tool_call>\n{call}\n</tool_call>"
     messages, log = read_turns(tmp_path, ("human", "x"), ("gpt", text), ("tool", BACK.format("1")))
@@ -69,6 +78,28 @@ def test_a_tagged_call_that_is_no_json_is_kept_as_text_and_counted(tmp_path: Pat
         ("user", "injected", BACK.format("1")),
     ]
     assert [(loss.reason, loss.line, loss.content) for loss in log.losses] == [("malformed_record", 1, text)]
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments"),
+    [
+        ("{'name': 'f', 'arguments': {'x': 1, 'all': True, 'none': None}}", '{"x": 1, "all": true, "none": null}'),
+        ("{'arguments': {'q': \"what's new\"}, 'name': 'f'}", '{"q": "what\'s new"}'),
+        ("""{'name': 'f', 'arguments': '{"x": 1}'}""", '{"x": 1}'),
+    ],
+    ids=["values", "apostrophe", "json_in_a_string"],
+)
+def test_a_tagged_call_may_be_a_dict_of_python(tmp_path: Path, call: str, arguments: str) -> None:
+    """As NousResearch/hermes-function-calling-v1 and sets made from it have them."""
+    text = f"I look.\n<tool_call>\n{call}\n</tool_call>"
+    messages, log = read_turns(tmp_path, ("human", "x"), ("gpt", text), ("tool", BACK.format("{'a': 1}")))
+    assert [(m.role, m.text) for m in messages[1:]] == [("assistant", "I look."), ("tool", "{'a': 1}")]
+    assert [(call.name, call.arguments) for call in messages[1].tool_calls] == [("f", arguments)]
+    assert (log.losses, log.notes) == ([], {})
+
+
+def test_tools_may_be_a_list_of_python() -> None:
+    assert find_tools(f"<tools> {[TOOL, TOOL]} </tools>") == (TOOL, TOOL)
 
 
 def test_calls_of_their_own_field_leave_the_text_alone(tmp_path: Path) -> None:
@@ -96,7 +127,7 @@ def test_tools_of_a_system_prompt(tmp_path: Path, body: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "<tools>[{'name': 'f'}]</tools>",
+        "<tools>[{'name': 'f', 'x': {1}}]</tools>",
         "<tools>[",
         "<tools></tools>",
         '<tools>[{"x": 1}]</tools>',

@@ -6,14 +6,13 @@ of the same names in MiroMindAI/MiroFlow, and ``handle_max_turns_reached_summary
 
 from __future__ import annotations
 
-import ast
 import re
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tracemill.ingest.json_fields import as_list, as_record, parse_json
+from tracemill.ingest.json_fields import as_record
+from tracemill.ingest.python_literal import parse_literal
 from tracemill.trace import ToolCall
 
 _OPEN, _CLOSE = "<use_mcp_tool>", "</use_mcp_tool>"
@@ -22,7 +21,6 @@ _END_OF_ARGUMENTS = re.compile(r"</arguments>\s*</use_mcp_tool>")
 _THINK_OPEN, _THINK_CLOSE = "<think>", "</think>"
 _TOOL_HEADING = re.compile(r"^##(?P<deep>#?) (?:Server|Tool) name: (?P<name>.+)$", re.MULTILINE)
 _DESCRIPTION, _SCHEMA = "Description: ", re.compile(r"\n(?:Input JSON schema|Schema): ")
-_MAX_SCHEMA_CHARS = 100_000
 #: A main agent's history may give each user message an id of its own.
 _MESSAGE_ID = re.compile(r"\[msg_[^\]\s]{1,40}\] ")
 _ASKS = (
@@ -145,32 +143,7 @@ def _find_calls(text: str) -> Iterator[tuple[int, int, str, str]]:
 def _read_schema(text: str) -> dict[str, Any]:
     """A schema as JSON, or as Python shows a dict: the prompt is made by formatting one."""
     text = text.partition("\n# ")[0].strip()
-    if schema := as_record(parse_json(text)):
-        return schema
-    text = text.partition("\n")[0]
-    if schema := as_record(parse_json(text)):
-        return schema
-    if not text.startswith("{") or len(text) > _MAX_SCHEMA_CHARS:
-        return {}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            value = ast.literal_eval(text)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return {}
-    # what JSON cannot hold (sets, bytes, numbers as keys) is no schema
-    return as_record(value) if _is_json(value, 0) else {}
-
-
-def _is_json(value: Any, depth: int) -> bool:
-    if depth > 100:
-        return False
-    if isinstance(value, dict):
-        record: dict[Any, Any] = as_record(value)
-        return all(isinstance(key, str) and _is_json(item, depth + 1) for key, item in record.items())
-    if isinstance(value, list):
-        return all(_is_json(item, depth + 1) for item in as_list(value))
-    return value is None or isinstance(value, str | int | float | bool)
+    return as_record(parse_literal(text)) or as_record(parse_literal(text.partition("\n")[0]))
 
 
 def cut_id(text: str) -> str:

@@ -12,7 +12,9 @@ A turn of the model ends with its calls, an answer holds a result for each, and 
 
     <tools> [{"type": "function", "function": {"name": "find_book", "parameters": {}}}] </tools>
 
-Tags within a sentence or a block of code are text: calls begin on a line of their own and nothing follows them.
+Tags within a sentence or a block of code are text: calls begin on a line of their own and nothing follows them. Calls
+and tools are JSON, or the dicts and lists that Python shows (``{'name': 'find_book', 'arguments': {}}``), as parts of
+the datasets have them.
 
 Source: https://huggingface.co/datasets/NousResearch/hermes-function-calling-v1
 """
@@ -21,7 +23,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracemill.ingest.json_fields import as_list, as_record, parse_json, read_tool_definitions
+from tracemill.ingest.json_fields import as_list, as_record, read_tool_definitions
+from tracemill.ingest.python_literal import parse_literal
 
 _CALL, _RESPONSE, _TOOLS = "tool_call", "tool_response", "tools"
 
@@ -42,14 +45,14 @@ def split_responses(text: str) -> list[str]:
 
 
 def find_tools(text: str) -> tuple[dict[str, Any], ...]:
-    """The tools that a prompt lists in JSON, as one list or an object a line; empty where there are none."""
+    """The tools that a prompt lists, as one list or an object a line; empty where there are none."""
     opening, closing = f"<{_TOOLS}>", f"</{_TOOLS}>"
     for part in text.split(opening)[1:]:
         body, closed, _ = part.partition(closing)
         if not closed or not body.strip():  # the prompt speaks of the tags before it has them
             continue
-        whole = parse_json(body)
-        listed = as_list(whole) or ([whole] if as_record(whole) else list(map(parse_json, body.strip().split("\n"))))
+        whole = parse_literal(body)
+        listed = as_list(whole) or ([whole] if as_record(whole) else list(map(parse_literal, body.strip().split("\n"))))
         tools = read_tool_definitions(listed)
         if tools and len(tools) == len(listed):
             return tools

@@ -15,6 +15,7 @@ from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_bool, get_text, parse_json
 from tracemill.ingest.openai_chat.hermes_text import split_calls, split_responses
 from tracemill.ingest.openai_chat.parts import parse_list, read_said, read_usage, split_thoughts
+from tracemill.ingest.python_literal import parse_literal
 from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import Message, ToolCall
@@ -160,11 +161,11 @@ class MessageReader:
         if split is None:
             return None
         said, bodies = split
-        calls = self._read_calls(bodies, None)
+        calls = self._read_calls([parse_literal(body) for body in bodies], None)
         if len(calls) == len(bodies):
             return said, calls
         if any(body.startswith("{") for body in bodies):  # else the model used the tag for words
-            self._refuse("a tagged call is no JSON with a name; it is kept as text", text)
+            self._refuse("a tagged call is no object with a name; it is kept as text", text)
         return None
 
     def _read_user(self, record: Mapping[str, Any], said: Any) -> None:

@@ -14,27 +14,32 @@ _INVALID = "invalid_json"
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Words and calls of one turn; ``is_final`` where the model ended the run. A call has no id unless it was told."""
+    """Words and calls of one turn; ``thought`` is what it thought where its words are the final summary.
+
+    A call has no id unless it was told.
+    """
 
     text: str = ""
     calls: tuple[ToolCall, ...] = ()
-    is_final: bool = False
+    thought: str | None = None
     changes: Any = None
 
 
 def read_action(payload: Mapping[str, Any]) -> Action | None:
     """The action of an ``llm_action`` or ``llm_parse_error`` row; what is no action is kept as the text it is.
 
-    None where the row holds nothing that the model said.
+    ``raw`` comes first: ``action`` is what the driver made of it, with a thought taken out of the arguments. First
+    versions of the agent have ``obj`` alone. None where the row holds nothing that the model said.
     """
     raw = payload.get("raw")
     text = get_text(as_record(raw), "raw_text") if as_record(raw).get("type") == _INVALID else None
     if text is not None:
         return Action(text)
-    for value in (as_record(payload.get("action")), as_record(raw)):
-        if (action := parse_action(value)) is not None:
+    told = (raw, payload.get("action"), payload.get("obj"))
+    for value in told:
+        if (action := parse_action(as_record(value))) is not None:
             return action
-    said = next((value for value in (raw, payload.get("action")) if value not in (None, "", {}, [])), None)
+    said = next((value for value in told if value not in (None, "", {}, [])), None)
     return None if said is None else Action(dump_json(said))
 
 
@@ -48,7 +53,7 @@ def parse_action(value: Mapping[str, Any]) -> Action | None:
         return Action(get_text(value, "thought") or "", (call,))
     summary = get_text(value, "summary")
     if kind == "final" and summary is not None:
-        return Action(summary, is_final=True, changes=value.get("changes"))
+        return Action(summary, thought=get_text(value, "thought"), changes=value.get("changes"))
     return None
 
 

@@ -12,8 +12,11 @@ of ``kind``. A row is one event of a run; one literal row, shortened::
 Kept: one trace a ``run_id``, and one more (``<run_id>#2``) where it starts again after its end; which of them the
 suite's report judges, nobody says. ``llm_request`` holds the whole prompt each time: what is new in it becomes messages
 (the system prompt, the first user message as the person's, all others as injected); a prompt that does not go on from
-the last one is marked by an empty message of origin ``compaction`` that says what it holds. ``llm_action`` is a model
-turn: a call, the final summary, or, where it is no action (also ``llm_parse_error``), the text as the model wrote it.
+the last one is marked by an empty message of origin ``compaction`` that says what it holds. A request is logged before
+the driver's pending notes and, in the JSON protocol, the newest result are put into its prompt: they are taken from the
+request after it (see ``prompts``). ``llm_action`` is a model turn: a call as the model wrote it (``raw``) with its
+``thought`` as words, the final summary with its ``thought`` as reasoning, or, where it is no action (also
+``llm_parse_error``), the text as the model wrote it; ``llm_trailing_text`` is what came after an action's JSON.
 ``tool_result`` answers it, ``ok`` false being an error; its text is what the next prompt shows, else ``obs.output``.
 Both protocols are read: native ``tool_calls`` with role ``tool``, and JSON text with ``[tool_result]`` in the user role
 (that mark is cut off). Token counts of ``llm_usage``. Tool definitions only where a request carries ``tools``.
@@ -23,9 +26,10 @@ Outcome: ``success`` is the last word of ``tests``, ``final.test_result`` and ``
 is none, the ``success`` that ``report.json`` gives this run. ``task_id`` comes from ``meta``, else from the report.
 Dropped and counted: rows of unknown kind (``unknown_record_type``), rows without what they need (``malformed_record``),
 a second ``run_start`` of one run without an end (``duplicate_row``), results without a call (``unpaired_result``).
-Dropped: the output of tests that no prompt shows, ``obs.meta``, other fields of ``state``.
+Dropped: the output of tests that no prompt shows, ``obs.meta``, other fields of ``state``. Not told as messages: the
+notes of a reflection after which no prompt is logged that shows them (``source_meta`` has them).
 
-Source: field names as the agent's own logger writes them; there is no published specification.
+Source: https://github.com/jbthejedi/llm-repo-agent (``trace.py``, ``agent.py``, ``llm.py``); no other specification.
 """
 
 from __future__ import annotations

@@ -10,9 +10,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from tracemill.ingest.json_fields import as_list, as_record, get_bool, get_text
 from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import LossLog
+from tracemill.trace import Trace
 
 _REPORT = "report.json"
 
@@ -24,6 +27,19 @@ class ReportLine:
     success: bool | None = None
     task_id: str | None = None
     suite_name: str | None = None
+
+
+def judge_trace(trace: Trace, log_file: Path, run_id: str, *, is_repeated: bool) -> Trace:
+    """The trace with what only the suite's report says; of several runs with one id, nothing says which it means."""
+    if trace.success is not None and trace.task_id is not None:
+        return trace
+    line = find_report_line(log_file, run_id)
+    if line is None:
+        return trace
+    trace = replace(trace, task_id=trace.task_id or line.task_id)
+    if trace.success is None and line.success is not None and not is_repeated:
+        trace = replace(trace, success=line.success, verdict_source="report")
+    return trace
 
 
 def find_report_line(log_file: Path, run_id: str) -> ReportLine | None:

@@ -18,6 +18,7 @@ KINDS = frozenset(
         "llm_usage",
         "llm_action",
         "llm_parse_error",
+        "llm_trailing_text",
         "tool_result",
         "tests",
         "driver_note",

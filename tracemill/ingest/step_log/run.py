@@ -20,8 +20,9 @@ from tracemill.ingest.json_fields import (
 )
 from tracemill.ingest.prompt_tracker import PromptTracker
 from tracemill.ingest.source import LossLog
-from tracemill.ingest.step_log.actions import Action, parse_said, read_action, read_native_calls
-from tracemill.ingest.step_log.report import find_report_line
+from tracemill.ingest.step_log.actions import Action, read_action
+from tracemill.ingest.step_log.prompts import complete_prompt, convert_turn
+from tracemill.ingest.step_log.report import judge_trace
 from tracemill.ingest.step_log.rows import StepRow
 from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, ToolCall, Trace
@@ -55,12 +56,15 @@ class RunReader:
         self._turn: tuple[int, Any] | None = None  # the latest turn since the last request, with its step
         self._usage: tuple[Any, _Usage] | None = None
         self._row: StepRow | None = None
+        self._held: list[StepRow] = []  # the latest request and what came after it: see ``read``
+        self._unseen: str | None = None  # the text of the latest result, until a request comes
         self._readers: dict[str, Callable[[StepRow], None]] = {
             "run_start": self._read_run_start,
             "llm_request": self._read_llm_request,
             "llm_usage": self._read_llm_usage,
             "llm_action": self._read_llm_action,
             "llm_parse_error": self._read_llm_action,
+            "llm_trailing_text": self._read_llm_trailing_text,
             "tool_result": self._read_tool_result,
             "tests": self._read_tests,
             "driver_note": self._read_driver_note,
@@ -69,26 +73,28 @@ class RunReader:
         }
 
     def read(self, row: StepRow) -> None:
-        """Take in one row."""
-        self._row = row
-        if self._first_line is None:
-            self._first_line = row.line
+        """Take in one row. What a request really held is only known from the next one, so it waits for that."""
+        self._first_line = self._first_line or row.line
         if row.time:
             self.times.append(row.time)
         for key, value in row.meta.items():
             if value not in (None, ""):
                 self.meta.setdefault(key, value)
-        if row.is_reflection:
-            self.facts.setdefault("reflections", []).append(dump_json(row.payload))
+        self.has_end = self.has_end or row.kind == "run_end"
+        if row.kind == "llm_request" and isinstance(row.payload.get("messages"), list):
+            self._release(as_list(row.payload["messages"]))
+            self._held = [row]
+        elif self._held:
+            self._held.append(row)
         else:
-            self._readers[row.kind](row)
+            self._take(row)
 
     def build(self, source_kind: str, *, is_partial: bool) -> Trace | None:
         """The trace, or None (logged) where the run has no message."""
+        self._release([])
         goal = self.goal or get_text(self.meta, "goal")
         if not self._has_human and goal:
-            self.tracker.transcript.entries.insert(0, (Message("user", goal, "human"), self._first_line))
-            self._shift_contexts()
+            self._begin_with(Message("user", goal, "human"))
         messages, _ = self.tracker.transcript.build(self.log)
         if not messages:
             self.log.drop("no_messages", self._first_line, f"run {self.run_id}"[:200])
@@ -103,8 +109,8 @@ class RunReader:
             messages=messages,
             project_path=None if is_link else repository,
             repository_url=repository if is_link else None,
-            started_at=self.times[0] if self.times else None,
-            ended_at=self.times[-1] if self.times else None,
+            started_at=next(iter(self.times), None),
+            ended_at=next(reversed(self.times), None),
             source_meta={**self._describe_meta(), **self.facts},
             task_id=get_text(self.meta, "task_id"),
             success=self.has_passed,
@@ -115,31 +121,35 @@ class RunReader:
             output_tokens=sum_tokens(messages, "output_tokens"),
             is_partial=is_partial,
         )
-        return self._judge(trace)
-
-    def _judge(self, trace: Trace) -> Trace:
-        """Ask the suite's report for what the log itself does not say."""
-        if trace.success is not None and trace.task_id is not None:
-            return trace
-        line = find_report_line(self.path, self.run_id)
-        if line is None:
-            return trace
-        trace = replace(trace, task_id=trace.task_id or line.task_id)
-        # a report names a run once, and nothing says which of several it means
-        if trace.success is None and line.success is not None and not self.is_repeated:
-            trace = replace(trace, success=line.success, verdict_source="report")
-        return trace
+        return judge_trace(trace, self.path, self.run_id, is_repeated=self.is_repeated)
 
     def _describe_meta(self) -> dict[str, Any]:
-        kept = {key: get_text(self.meta, key) for key in ("provider", "test_cmd", "goal")}
-        return {key: value for key, value in kept.items() if value is not None}
+        kept = ((key, get_text(self.meta, key)) for key in ("provider", "test_cmd", "goal"))
+        return {key: value for key, value in kept if value is not None}
 
-    def _shift_contexts(self) -> None:
-        """The goal went in front of all messages: every context that names them by number moves on by one."""
+    def _begin_with(self, goal: Message) -> None:
+        """Put the goal in front of all messages: every context that names them by number moves on by one."""
         entries = self.tracker.transcript.entries
+        entries.insert(0, (goal, self._first_line))
         for number, (message, line) in enumerate(entries):
             if message.context is not None:
                 entries[number] = (replace(message, context=tuple(place + 1 for place in message.context)), line)
+
+    def _release(self, following: list[Any]) -> None:
+        """Read the rows that waited for the next prompt."""
+        held, self._held = self._held, []
+        for request in held[:1]:
+            self._row = request
+            self._read_prompt(request, complete_prompt(request.payload["messages"], following, self._unseen))
+        for row in held[1:]:
+            self._take(row)
+
+    def _take(self, row: StepRow) -> None:
+        self._row = row
+        if row.is_reflection:
+            self.facts.setdefault("reflections", []).append(dump_json(row.payload))
+        else:
+            self._readers[row.kind](row)
 
     def _read_run_start(self, row: StepRow) -> None:
         if self._has_start:
@@ -148,14 +158,13 @@ class RunReader:
         self.goal = self.goal or get_text(row.payload, "goal")
 
     def _read_llm_request(self, row: StepRow) -> None:
-        prompt = row.payload.get("messages")
-        if not isinstance(prompt, list):
-            self._refuse(row, "messages is no list")
-            return
+        self._refuse(row, "messages is no list")
+
+    def _read_prompt(self, row: StepRow, prompt: list[Any]) -> None:
         self.tools = self.tools or read_tool_definitions(row.payload.get("tools"))
         self._requests += 1
-        self.tracker.show(as_list(prompt), self._convert, row.line)
-        self._turn = None
+        self.tracker.show(prompt, self._convert, row.line)
+        self._turn = self._unseen = None
 
     def _read_llm_usage(self, row: StepRow) -> None:
         counts = {
@@ -181,18 +190,27 @@ class RunReader:
         elif not self._is_told(action, row.payload.get("t")):
             self._say(action, row)
 
+    def _read_llm_trailing_text(self, row: StepRow) -> None:
+        """What the model wrote after the JSON of its action belongs to the words of that turn."""
+        text, entries = get_text(row.payload, "trailing"), self.tracker.transcript.entries
+        if text is None or self._turn is None:
+            self._refuse(row, "no text, or no turn before it")
+            return
+        message, line = entries[self._turn[0]]
+        entries[self._turn[0]] = (replace(message, content="\n\n".join(filter(None, (message.text, text)))), line)
+
     def _read_tool_result(self, row: StepRow) -> None:
         result = row.payload.get("obs")
         if result is None:
             self._refuse(row, "no obs")
             return
         record = as_record(result)
-        given = next((record[key] for key in ("output", "error") if record.get(key) not in (None, "")), None)
-        if given is None:
-            given = "" if "output" in record else result
+        other = "" if "output" in record else result
+        given = next((record[key] for key in ("output", "error") if record.get(key) not in (None, "")), other)
         content = read_content(given, self.log, row.line) if isinstance(given, list) else dump_json(given)
         is_fine = get_bool(record, "ok")
         is_error = None if is_fine is None else not is_fine
+        self._unseen = content if isinstance(content, str) else None
         self.tracker.answer(Message("tool", content, "tool", is_error=is_error, timestamp=row.time), row.line)
 
     def _read_tests(self, row: StepRow) -> None:
@@ -213,7 +231,6 @@ class RunReader:
         self._keep(final, "summary", "changes")
 
     def _read_run_end(self, row: StepRow) -> None:
-        self.has_end = True
         state = as_record(row.payload.get("state"))
         passed = get_bool(as_record(state.get("last_test")), "ok")
         self.has_passed = self.has_passed if passed is None else passed
@@ -242,13 +259,13 @@ class RunReader:
             "assistant",
             action.text,
             "model",
-            tool_calls=tuple(self._name_call(call) for call in action.calls),
+            action.thought,
+            tuple(self._name_call(call) for call in action.calls),
             timestamp=row.time,
             model=get_text(row.meta, "model") or get_text(self.meta, "model"),
             usage=usage,
         )
-        if action.changes not in (None, "", [], {}):
-            self._keep({"changes": action.changes}, "changes")
+        self._keep({"changes": action.changes}, "changes")
         self._turn = (self.tracker.say(message, row.line), step)
 
     def _name_call(self, call: ToolCall) -> ToolCall:
@@ -273,20 +290,11 @@ class RunReader:
         if role in ("tool", "function"):
             return (Message("tool", content, "tool", tool_call_id=get_text(record, "tool_call_id"), timestamp=time),)
         if role == "assistant":
-            return (self._convert_turn(record, content),)
+            # in the first prompt of a run it is an example that nobody said
+            return (convert_turn(record, content, is_example=self._requests == 1 and self._has_start),)
         reason = "unknown_record_type" if isinstance(role, str) else "malformed_record"
         self.log.drop(reason, line, f"a message of role {role!r}"[:200], dump_json(item))
         return ()
-
-    def _convert_turn(self, record: dict[str, Any], content: Any) -> Message:
-        """A model turn as a prompt repeats it; in the first prompt of a run it is an example that nobody said."""
-        calls = read_native_calls(record.get("tool_calls"))
-        if not calls and isinstance(content, str):
-            action = parse_said(content)
-            content, calls = action.text, action.calls
-        is_example = self._requests == 1 and self._has_start
-        reasoning = get_text(record, "reasoning_content", "reasoning")
-        return Message("assistant", content, "injected" if is_example else "model", reasoning, calls)
 
     def _refuse(self, row: StepRow, why: str) -> None:
         self.log.drop("malformed_record", row.line, f"{row.kind}: {why}", dump_json(row.payload))
