@@ -57,6 +57,19 @@ def test_the_longest_copy_of_a_session_stays(tmp_path: Path) -> None:
     assert [loss.reason for loss in result.intake.losses] == ["repeated_session"]
 
 
+def test_the_longest_copy_takes_over_earlier_times(tmp_path: Path) -> None:
+    folder = tmp_path / "traces"
+    folder.mkdir()
+    write_session(folder / "rollout-1.jsonl", "s", ["Fix it", "Looking", "Thanks", "Done"])
+    later = (folder / "rollout-1.jsonl").read_text(encoding="utf-8").replace("2026-03-01", "2026-03-02")
+    (folder / "rollout-1.jsonl").write_text(later, encoding="utf-8")
+    write_session(folder / "rollout-2.jsonl", "s", ["Fix it", "Looking"])
+    result = read(folder, tmp_path / "store")
+    (trace,) = result.store.iterate()
+    assert [(message.timestamp or "")[:10] for message in trace.messages] == ["2026-03-01"] * 2 + ["2026-03-02"] * 2
+    assert (trace.source_path, (trace.started_at or "")[:10]) == (str(folder / "rollout-1.jsonl"), "2026-03-01")
+
+
 def test_two_conversations_with_one_id_both_stay(tmp_path: Path) -> None:
     folder = tmp_path / "traces"
     folder.mkdir()

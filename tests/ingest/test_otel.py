@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.ingest.otel_entries import check_entries
 from tracemill.ingest.otel.reader import SOURCE
 from tracemill.ingest.source import LossLog, ReadOptions
 from tracemill.trace import Trace
@@ -61,6 +62,7 @@ def read_rows(folder: Path, *rows: Any) -> tuple[list[Trace], LossLog]:
     head = SOURCE.read_head(path)
     assert not traces or head is not None
     assert not traces or head is None or head.root_session_id in {trace.root_session_id for trace in traces}
+    check_entries(path, traces, log)
     return traces, log
 
 

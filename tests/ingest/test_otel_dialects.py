@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ingest.otel_entries import check_entries
 from tests.ingest.test_otel import chat, read, read_rows, span, tell
 from tests.ingest.test_otel import say as say_parts
 from tests.ingest.test_otel_faults import JSON_VALUES
@@ -255,6 +256,20 @@ ROWS = [
     {**span(6, 5), "attributes": {"traceloop.span.kind": "tool", "traceloop.entity.output": "{}"}},
     {**span(7, 6), "attributes": {"events": "[]", "gen_ai.tool.name": "x", "llm.request.functions.0.name": "f"}},
     {"id": "o", "traceId": "t2", "type": "GENERATION", "startTime": "2026-01-03", "input": "Hi", "output": {}},
+    observe(
+        8, 7, "generation", [{"type": "function_call_output", "output": 1}], {"type": "function_call", "name": "f"}
+    ),
+    {
+        **span(10, 8),
+        "name": "ai.generateText.doGenerate",
+        "attributes": {
+            "ai.prompt.messages": [
+                {"role": "tool", "content": [{"type": "tool-result", "output": {"type": "content"}}]}
+            ],
+            "ai.prompt.tools": ["{}"],
+            "ai.response.toolCalls": [{"toolCallId": "k1", "toolName": "f", "input": "{}"}],
+        },
+    },
 ]
 
 
@@ -268,6 +283,7 @@ def test_no_value_of_a_dialect_can_take_a_neighbour_along(value: Any, place: int
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "traces.jsonl"
         path.write_text("\n".join(json.dumps(row) for row in [*changed, GOOD]), encoding="utf-8")
-        traces, _ = read(path)
+        traces, log = read(path)
         SOURCE.read_head(path)
+        check_entries(path, traces, log)
     assert [("user", "alone"), ("assistant", "too")] in [tell(trace) for trace in traces]

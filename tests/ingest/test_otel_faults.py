@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.ingest.otel_entries import check_entries
 from tests.ingest.test_otel import agent, call, chat, read, read_rows, reply, say, span, tell
 from tracemill.ingest.otel.reader import SOURCE
 
@@ -124,8 +125,9 @@ def test_no_field_can_crash_it(value: Any, place: int, data: st.DataObject) -> N
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "traces.jsonl"
         path.write_text("\n".join(json.dumps(row) for row in changed), encoding="utf-8")
-        traces, _ = read(path)
+        traces, log = read(path)
         SOURCE.read_head(path)
+        check_entries(path, traces, log)
     assert [("user", "alone"), ("assistant", "too")] in [tell(trace) for trace in traces]
 
 

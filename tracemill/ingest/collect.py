@@ -1,8 +1,9 @@
 """Groups of files → redacted traces, each conversation once.
 
-Copies of a session (one a prefix of the other) are recognised within a group: the longest is kept, the others are
-counted as ``repeated_session``. Two different conversations with one id both stay; all but the first get a suffix made
-from their content (``id_conflict``). So does a session inside another session's file, where a file of its own exists.
+Copies of a session (one a prefix of the other) are recognised within a group: the longest is kept, with what only a
+shorter one says of their messages, the others are counted as ``repeated_session``. Two different conversations with one
+id both stay; all but the first get a suffix made from their content (``id_conflict``). So does a session inside another
+session's file, where a file of its own exists.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tracemill.errors import CountError
+from tracemill.ingest.copies import fill_from_copy, is_same_message
 from tracemill.ingest.inventory import Group, Inventory, Member, Selection
 from tracemill.ingest.packed import Packed, hash_content, rename_packed
 from tracemill.ingest.source import Loss, LossLog, ReadOptions, Source
 from tracemill.redact import Redactor
-from tracemill.trace import Message, Trace
+from tracemill.trace import Trace
 
 Found = TypeVar("Found", Trace, Packed)
 
@@ -88,16 +90,20 @@ def collect_traces(
     options: ReadOptions | None = None,
 ) -> Iterator[Trace]:
     """Yield at most ``limit`` traces of an inventory in reading order; no body is read beyond the last one taken."""
-    results = read_each(source, inventory.groups, redactor, options or ReadOptions())
+    results = read_each(source, inventory.groups, redactor, options or ReadOptions(), intake)
     return keep_found(results, inventory, selection, intake, redactor, limit)
 
 
 def read_each(
-    source: Source, groups: Iterable[Group], redactor: Redactor | None, options: ReadOptions
+    source: Source,
+    groups: Iterable[Group],
+    redactor: Redactor | None,
+    options: ReadOptions,
+    total: Intake | None = None,
 ) -> Iterator[tuple[Group, list[Trace], Intake]]:
-    """Read group after group, each when it is asked for."""
+    """Read group after group, each when it is asked for; counts go to ``total``, without one each group has its own."""
     for group in groups:
-        intake = Intake()
+        intake = Intake() if total is None else total
         traces = read_group(source, group, intake, redactor=redactor, options=options)
         yield group, traces, intake
 
@@ -110,7 +116,10 @@ def keep_found(
     redactor: Redactor | None,
     limit: int | None,
 ) -> Iterator[Found]:
-    """Yield what is kept of what was read: each conversation once, selected, under an id of its own."""
+    """Yield what is kept of what was read: each conversation once, selected, under an id of its own.
+
+    The counts of ``results`` are added to ``intake``, if they are not already in it.
+    """
     for loss in inventory.rejects:
         intake.losses.append(redactor.redact_loss(loss) if redactor else loss)
     seen: dict[str, str] = {}
@@ -118,7 +127,8 @@ def keep_found(
         if limit is not None and intake.traces_kept >= limit:
             return
         group, traces, counts = next(results)
-        intake.add(counts)
+        if counts is not intake:
+            intake.add(counts)
         for found in traces:
             trace = _make_unique(found, group, inventory.root_ids, seen, intake)
             if trace is None:
@@ -129,7 +139,8 @@ def keep_found(
                 intake.over_limit += 1
             else:
                 intake.traces_kept += 1
-                _add_counts(intake.redacted, trace.redacted)
+                if trace.redacted:
+                    _add_counts(intake.redacted, trace.redacted)
                 yield trace
 
 
@@ -171,7 +182,8 @@ def _read_member(
         intake.outcome_rows |= met
         intake.labelled += sum(map(is_not, labelled, traces))
         traces = labelled
-    _add_counts(intake.notes, log.notes)
+    if log.notes:
+        _add_counts(intake.notes, log.notes)
     if redactor is None:
         intake.losses.extend(log.losses)
         return traces
@@ -195,10 +207,11 @@ def _drop_repeats(traces: Iterable[Trace], intake: Intake) -> Iterator[Trace]:
     for same_id in by_id.values():
         kept: list[Trace] = []
         for trace in sorted(same_id, key=lambda item: (-len(item.messages), item.source_path)):
-            longer = next((other for other in kept if _is_prefix(trace, other)), None)
-            if longer is None:
+            place = next((place for place, other in enumerate(kept) if _is_prefix(trace, other)), None)
+            if place is None:
                 kept.append(trace)
                 continue
+            longer = kept[place] = fill_from_copy(kept[place], trace)
             intake.repeated += 1
             detail = f"trace {trace.trace_id}: its {len(trace.messages)} messages begin those of {longer.source_path}"
             intake.losses.append(Loss("repeated_session", trace.source_path, detail=detail))
@@ -214,13 +227,9 @@ def _is_prefix(shorter: Trace, longer: Trace) -> bool:
         return False
     pairs = zip(shorter.messages, longer.messages, strict=False)
     return all(
-        _is_same_message(ours, theirs) or (index == count - 1 and theirs.text.startswith(ours.text))
+        is_same_message(ours, theirs) or (index == count - 1 and theirs.text.startswith(ours.text))
         for index, (ours, theirs) in enumerate(pairs)
     )
-
-
-def _is_same_message(ours: Message, theirs: Message) -> bool:
-    return ours.role == theirs.role and ours.content == theirs.content and ours.tool_calls == theirs.tool_calls
 
 
 def _make_unique(

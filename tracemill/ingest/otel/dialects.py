@@ -1,19 +1,20 @@
 """Conventions beside those of OpenTelemetry: each is told under the names of the latter, so that one reader reads all.
 
 What a span says by the conventions themselves stays as it is; a dialect only adds what is missing. Beside those of
-Langfuse, OpenInference and OpenLLMetry this is how Pydantic AI wrote until it followed the conventions: spans of tools
-without an operation, their result in ``tool_response``, messages as a list of events in the attribute ``events``.
+Langfuse, OpenInference, OpenLLMetry and Vercel's AI SDK this is how Pydantic AI wrote until it followed the
+conventions: spans of tools without an operation, their result in ``tool_response``, messages as a list of events in the
+attribute ``events``.
 
 Source: the modules of the dialects; for Pydantic AI langfuse/langfuse, ``OtelIngestionProcessor.ts``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from tracemill.ingest.json_fields import as_list, as_record
-from tracemill.ingest.otel import langfuse, openinference, traceloop
+from tracemill.ingest.otel import langfuse, openinference, traceloop, vercel
 from tracemill.ingest.otel.values import get_attribute, get_attribute_text, load_json
 
 _Translate = Callable[[Mapping[str, Any], str], dict[str, Any]]
@@ -23,9 +24,12 @@ _DIALECTS: tuple[tuple[tuple[str, ...], _Translate], ...] = (
     (langfuse.MARKS, langfuse.translate_langfuse),
     (openinference.MARKS, openinference.translate_openinference),
     (traceloop.MARKS, traceloop.translate_traceloop),
+    (vercel.MARKS, vercel.translate_vercel),
 )
-_MARKS = tuple({mark for marks, _ in _DIALECTS for mark in marks})
-_SESSIONS = ("langfuse.session.id", "session.id")
+#: All of them: names are one of these, with a dot after it where exporters do not nest.
+MARKS = frozenset(mark for marks, _ in _DIALECTS for mark in marks)
+_STARTS = tuple(f"{mark}." for mark in MARKS)
+SESSIONS = ("langfuse.session.id", "session.id", vercel.SESSION)
 _OPERATION = "gen_ai.operation.name"
 
 
@@ -44,7 +48,7 @@ class Told(NamedTuple):
 def translate(attributes: Mapping[str, Any], name: str) -> Told:
     """What the attributes of a span called ``name`` say."""
     told = {key: value for key, value in attributes.items() if key.startswith("gen_ai.") or key == "gen_ai"}
-    has_dialect = any(key.startswith(_MARKS) for key in attributes)
+    has_dialect = has_mark(attributes)
     if has_dialect:
         words = {key.partition(".")[0] for key in attributes}
         for marks, read in _DIALECTS:
@@ -56,7 +60,12 @@ def translate(attributes: Mapping[str, Any], name: str) -> Told:
         _add(told, {_OPERATION: "execute_tool", "gen_ai.tool.call.arguments": asked, "gen_ai.tool.call.result": result})
     if not has_dialect:
         return Told(told)
-    return Told(told, get_attribute_text(attributes, *_SESSIONS), langfuse.is_failed(attributes))
+    return Told(told, get_attribute_text(attributes, *SESSIONS), langfuse.is_failed(attributes))
+
+
+def has_mark(names: Iterable[str]) -> bool:
+    """Whether any of the names of attributes is of a dialect."""
+    return any(name.startswith(_STARTS) or name in MARKS for name in names)
 
 
 def list_told_events(attributes: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

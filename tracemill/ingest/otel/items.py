@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracemill.ingest.json_fields import as_list, as_record, dump_json
+from tracemill.ingest.otel.responses import give_roles
 from tracemill.ingest.otel.spans import Event, Span
 from tracemill.ingest.otel.unfold import gather, list_nodes
 from tracemill.ingest.otel.values import get_attribute, load_json
@@ -27,7 +28,7 @@ _INSTRUCTIONS, _INPUT, _OUTPUT = "gen_ai.system_instructions", "gen_ai.input.mes
 
 def read_prompt(span: Span, log: LossLog) -> list[Any]:
     """The items of the prompt; empty where the span tells none."""
-    told = _load_items(span, _INPUT, log)
+    told = give_roles(_load_items(span, _INPUT, log))
     if not told:
         told = [_read_event(event, _ROLES[event.name]) for event in _sort_events(span) if event.name in _ROLES]
     if not told:
@@ -40,7 +41,7 @@ def read_prompt(span: Span, log: LossLog) -> list[Any]:
 
 def read_output(span: Span, log: LossLog) -> list[Any]:
     """The items of the output: one, or a sequence; of several choices all, in their order."""
-    told = _load_items(span, _OUTPUT, log)
+    told = give_roles(_load_items(span, _OUTPUT, log))
     if not told:
         told = [_read_choice(event) for event in _sort_events(span) if event.name == _CHOICE]
     return told or _read_older(span, "completion", log)

@@ -3,7 +3,8 @@
 Its spans bear ``langfuse.observation.type`` (generation, tool, agent, span, …), ``langfuse.observation.input`` and
 ``output`` as text or JSON, ``langfuse.observation.model.name`` and ``langfuse.observation.usage_details``. A generation
 of the OpenAI integration has messages, or ``{"messages", "tools", "functions"}``, and of the Responses API
-``{"input", "instructions", "tools"}``; its answer is a message or text.
+``{"input", "instructions", "tools"}``; its answer is a message, text, or items of the Responses API, whose roles
+``responses.py`` gives them.
 
 Its export of observations (blob storage, public API) is no OpenTelemetry, but the same fields under names of their own,
 one observation a row: ``id``, ``traceId`` or ``trace_id``, ``parentObservationId``, ``startTime``, ``usageDetails`` …
@@ -139,7 +140,9 @@ def _read_answer(value: Any) -> list[Any] | None:
     loaded = load_json(value)
     if not isinstance(loaded, dict | list):
         return [{"role": "assistant", "content": value}] if isinstance(value, str) and value else None
-    listed = as_list(loaded) or [loaded]
+    record = as_record(loaded)
+    is_response = record.get("object") == "response" and isinstance(record.get("output"), list)
+    listed = as_list(record["output"] if is_response else loaded) or [loaded]
     return [
         {**as_record(item), "role": as_record(item).get("role") or "assistant"} if _is_said(as_record(item)) else item
         for item in listed

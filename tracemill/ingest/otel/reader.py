@@ -5,10 +5,10 @@ Files: JSON lines, as a collector's file exporter writes them (an export request
 exports them (its REST API, or its data frame written as JSON lines), observations as Langfuse exports them. Attributes
 stand under names with dots, or nested. A ``*.json`` may be one document, and a row a page of spans (``rows.py``).
 
-Read are the conventions for generative AI and three dialects, told under the names of the former by ``dialects.py``:
-OpenInference (Phoenix), the attributes of Langfuse's SDKs, OpenLLMetry (Traceloop). Checked against the conventions of
-versions 1.28 to 1.41 and the specifications that the modules name; no public file was at hand. One literal row,
-shortened::
+Read are the conventions for generative AI and four dialects, told under the names of the former by ``dialects.py``:
+OpenInference (Phoenix), the attributes of Langfuse's SDKs, OpenLLMetry (Traceloop), Vercel's AI SDK. Checked against
+the conventions of versions 1.28 to 1.41 and the specifications that the modules name; no public file was at hand. One
+literal row, shortened::
 
     {"traceId": "5b8e", "spanId": "0a1c", "name": "chat m", "startTimeUnixNano": "1767225600000000000", "attributes":
      [{"key": "gen_ai.input.messages", "value": {"stringValue": "[{\\"role\\": \\"user\\", \\"parts\\": [...]}]"}}]}
@@ -22,10 +22,11 @@ request are one. ``invoke_agent`` inside another agent, or an agent of another n
 an agent that tells its messages itself, with no inference span below, is one request. ``execute_tool`` spans give
 results that no prompt shows, and by their status whether a call failed; one that does not say which call it answers is
 matched by its arguments, then by the result in the next prompt, then by order, which leaves the status unknown where it
-may be another's (``calls.py``). System instructions, tool definitions,
-reasoning, finish reasons, tokens, models. Older shapes are read too: events ``gen_ai.user.message`` and the like (of a
-span or as log records of the same file), ``gen_ai.choice``, ``gen_ai.client.inference.operation.details``,
-``gen_ai.prompt`` and ``gen_ai.completion`` with and without an index.
+may be another's (``calls.py``). System instructions, tool definitions, reasoning, finish reasons, tokens, models. Older
+shapes are read too: events ``gen_ai.user.message`` and the like (of a span or as log records of the same file),
+``gen_ai.choice``, ``gen_ai.client.inference.operation.details``, ``gen_ai.prompt`` and ``gen_ai.completion`` with and
+without an index; and items of OpenAI's Responses API that have no role. Of a file of lines one conversation is held at
+a time (``index.py``), a document as a whole.
 In ``source_meta``: trace ids, service, agent, provider, evaluations, number of failed requests.
 Outcome: unknown; an evaluation has a name and a scale of its own, and is not read as success.
 Dropped and counted: rows and spans that are none (``malformed_record``), a repeated span (``duplicate_row``), inference
@@ -44,16 +45,18 @@ from pathlib import Path
 
 from tracemill.ingest.json_fields import dump_json
 from tracemill.ingest.lines import Row, read_head_rows
-from tracemill.ingest.otel.rows import read_span_rows
+from tracemill.ingest.otel.index import index_file, read_key
+from tracemill.ingest.otel.rows import is_document, read_span_rows
 from tracemill.ingest.otel.scopes import Scope, find_conversation, sort_scopes
 from tracemill.ingest.otel.spans import looks_like_span, read_spans
 from tracemill.ingest.otel.thread import read_scope
-from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
+from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES, Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
 
 _SUFFIXES = (".json", ".jsonl", ".ndjson")
 _HEAD_ROWS = 40
+_SAMPLE_BYTES = 4096
 
 
 def is_session_file(path: Path) -> bool:
@@ -75,6 +78,8 @@ def read_head(path: Path) -> Head | None:
         if conversation is not None and span.is_talk and span.has_content:
             return Head(conversation, span.started_at)
     # which conversation a span belongs to may stand in a span that ended later
+    if _is_plain(path):
+        return next((entry.head for entry in index_file(path).entries), None)
     every = (row for row in read_span_rows(path, log, ReadOptions()) if looks_like_span(row.value))
     scope = next((scope for scope in sort_scopes(read_spans(every, log)) if scope.talks), None)
     return None if scope is None else Head(scope.root_id, scope.talks[0].started_at)
@@ -90,12 +95,37 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
         _refuse_file(bool(spans), strangers, log)
         return
     log.losses += aside.losses
-    traces: list[Trace] = []
     spans.clear()
+    yield from _read_scopes(scopes, path, log)
+
+
+def list_entries(path: Path) -> tuple[Entry, ...] | None:
+    """The conversations of a file of JSON lines; None for a document, and where there is but one and nothing else.
+
+    Traces that name the same conversation, and conversations named by spans of the same trace, are one entry.
+    """
+    index = index_file(path) if _is_plain(path) else None
+    return None if index is None or index.is_single else index.entries or None
+
+
+def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
+    """The conversation of one entry, with its side chains after it."""
+    yield from _read_scopes(sort_scopes(read_key(path, entry.key, log, options)), path, log)
+
+
+def _is_plain(path: Path) -> bool:
+    """Whether a file is lines of plain text, not one document nor UTF-16."""
+    with path.open("rb") as file:
+        start = file.read(_SAMPLE_BYTES)
+    return b"\0" not in start and not is_document(path, DEFAULT_MAX_LINE_BYTES)
+
+
+def _read_scopes(scopes: list[Scope], path: Path, log: LossLog) -> list[Trace]:
+    traces: list[Trace] = []
     scopes.reverse()
     while scopes:  # each scope's spans go when it is read: prompts repeat, so they are larger than its traces
         traces += _read_scope(scopes.pop(), path, log)
-    yield from finish_traces(traces, log)
+    return finish_traces(traces, log)
 
 
 def _read_scope(scope: Scope, path: Path, log: LossLog) -> list[Trace]:
@@ -133,4 +163,6 @@ SOURCE = Source(
     is_session_file=is_session_file,
     read_head=read_head,
     read_file=read_file,
+    list_entries=list_entries,
+    read_entry=read_entry,
 )

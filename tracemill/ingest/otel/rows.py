@@ -22,7 +22,7 @@ def read_span_rows(path: Path, log: LossLog, options: ReadOptions) -> Iterator[R
         OSError: the file cannot be opened or read.
     """
     aside = LossLog(log.path)
-    value = read_document(path, aside) if _is_document(path, options.max_line_bytes) else None
+    value = read_document(path, aside) if is_document(path, options.max_line_bytes) else None
     if not isinstance(value, dict | list):  # lines, or a document that is damaged: line by line it may give something
         yield from read_rows(path, log, options)
         return
@@ -37,7 +37,7 @@ def read_span_rows(path: Path, log: LossLog, options: ReadOptions) -> Iterator[R
             log.drop("not_an_object", 1, f"got {type(item).__name__}", dump_json(item))
 
 
-def _is_document(path: Path, max_bytes: int) -> bool:
+def is_document(path: Path, max_bytes: int) -> bool:
     """Whether a file begins as a list, or as an object that its first line does not end."""
     if path.suffix != ".json" or path.stat().st_size > max_bytes:
         return False

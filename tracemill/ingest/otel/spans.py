@@ -26,11 +26,11 @@ _TALKS = frozenset({"chat", "text_completion", "generate_content", "completion",
 _DETAILS = "gen_ai.client.inference.operation.details"
 _FAILED = ("STATUS_CODE_ERROR", "ERROR", 2)
 _FINE = ("STATUS_CODE_OK", "OK", 1)
-_RESOURCES = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs")
-_SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "scopeLogs", "scope_logs")
-_ITEMS = ("spans", "logRecords", "log_records")
+RESOURCES = ("resourceSpans", "resource_spans", "resourceLogs", "resource_logs")
+SCOPES = ("scopeSpans", "scope_spans", "instrumentationLibrarySpans", "scopeLogs", "scope_logs")
+ITEMS = ("spans", "logRecords", "log_records")
 _COLUMN = "attributes."
-_PAGES = ("data", "spans", "observations")
+PAGES = ("data", "spans", "observations")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,21 +96,25 @@ _CONTENT = ("gen_ai.input.messages", "gen_ai.output.messages", "gen_ai.prompt", 
 
 
 def read_spans(rows: Iterable[Row], log: LossLog) -> list[Span]:
-    """The spans of all rows in order of their start; a row that is none is counted.
+    """The spans of all rows in order of their start; a row that is none is counted."""
+    return read_items(((item, row.line, service) for row in rows for item, service in list_items(row, log)), log)
+
+
+def read_items(items: Iterable[tuple[dict[str, Any], int, str | None]], log: LossLog) -> list[Span]:
+    """The spans of items, each with its line and service, in order of their start; an item that is none is counted.
 
     A log record whose span is not there makes a span of its own: some producers write only events.
     """
     spans: dict[tuple[str, str], Span] = {}
     events: dict[tuple[str, str], list[tuple[int, Event]]] = {}
-    for row in rows:
-        for item, service in list_items(row, log):
-            span = _read_span(make_span(item) if is_observation(item) else item, row.line, len(spans), service)
-            if span is None:
-                _read_record(item, row.line, events, log)
-            elif span.key in spans:
-                log.drop("duplicate_row", row.line, f"span {span.span_id}"[:200], dump_json(item))
-            else:
-                spans[span.key] = span
+    for item, line, service in items:
+        span = _read_span(make_span(item) if is_observation(item) else item, line, len(spans), service)
+        if span is None:
+            _read_record(item, line, events, log)
+        elif span.key in spans:
+            log.drop("duplicate_row", line, f"span {span.span_id}"[:200], dump_json(item))
+        else:
+            spans[span.key] = span
     for key, told in events.items():
         if key not in spans:
             spans[key] = Span(*key, None, told[0][0], len(spans), start=told[0][1].moment or None)
@@ -122,40 +126,56 @@ def read_spans(rows: Iterable[Row], log: LossLog) -> list[Span]:
 
 def list_items(row: Row, log: LossLog) -> Iterator[tuple[dict[str, Any], str | None]]:
     """The spans and log records of one row, each with the name of its service."""
-    resources = next((row.value[key] for key in _RESOURCES if key in row.value), None)
-    if resources is None and (page := _find_page(row.value)) is not None:
+    resources = next((row.value[key] for key in RESOURCES if key in row.value), None)
+    if resources is None and (page := find_page(row.value)) is not None:
         yield from ((item, None) for item in _list_records(page, "span", row, log))
         return
     if resources is None:
         yield row.value, None
         return
     for resource in _list_records(resources, "resource", row, log):
-        attributes = read_attributes(as_record(resource.get("resource")).get("attributes"))
-        service = get_attribute_text(attributes, "service.name")
-        scopes = next((resource[key] for key in _SCOPES if key in resource), [])
+        service = read_service(as_record(resource.get("resource")))
+        scopes = next((resource[key] for key in SCOPES if key in resource), [])
         for scope in _list_records(scopes, "scope", row, log):
-            items = next((scope[key] for key in _ITEMS if key in scope), [])
+            items = next((scope[key] for key in ITEMS if key in scope), [])
             for item in _list_records(items, "span", row, log):
                 yield item, service
 
 
+def read_service(resource: Mapping[str, Any]) -> str | None:
+    """The name of the service that a resource stands for."""
+    return get_attribute_text(read_attributes(resource.get("attributes")), "service.name")
+
+
 def looks_like_span(value: Mapping[str, Any]) -> bool:
     """Whether a row can be a span, a page of spans or an export request at all."""
-    if any(isinstance(value.get(key), list) for key in _RESOURCES) or _find_page(value) is not None:
+    if any(isinstance(value.get(key), list) for key in RESOURCES) or find_page(value) is not None:
         return True
-    context = as_record(value.get("context"))
-    span_id = read_id(value, "spanId", "span_id", "context.span_id") or read_id(context, "span_id", "spanId")
+    _, span_id = read_ids(value)
     if span_id is None:
         return is_observation(value)
     return "attributes" in value or "body" in value or any(key.startswith(_COLUMN) for key in value)
 
 
-def _find_page(value: Mapping[str, Any]) -> list[Any] | None:
+def read_ids(item: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The ids of the trace and of the span, wherever an exporter puts them."""
+    context = as_record(item.get("context"))
+    trace_id = read_id(item, "traceId", "trace_id", "context.trace_id") or read_id(context, "trace_id", "traceId")
+    span_id = read_id(item, "spanId", "span_id", "context.span_id") or read_id(context, "span_id", "spanId")
+    return trace_id, span_id
+
+
+def read_start(item: Mapping[str, Any]) -> tuple[int | None, str | None]:
+    """When a span started, as nanoseconds since 1970 and as ISO 8601."""
+    return read_moment(_get_first(item, "startTimeUnixNano", "start_time_unix_nano", "start_time"))
+
+
+def find_page(value: Mapping[str, Any]) -> list[Any] | None:
     """The spans of an API's answer that holds many."""
-    for key in _PAGES:
+    for key in PAGES:
         listed = as_list(value.get(key))
         first = as_record(listed[0]) if listed else {}
-        if first and first.keys().isdisjoint(_PAGES) and looks_like_span(first):
+        if first and first.keys().isdisjoint(PAGES) and looks_like_span(first):
             return listed
     return None
 
@@ -173,12 +193,10 @@ def _list_records(value: Any, what: str, row: Row, log: LossLog) -> Iterator[dic
 def _read_span(item: Mapping[str, Any], line: int, order: int, service: str | None) -> Span | None:
     if any(key in item for key in ("body", "eventName", "event_name", "timeUnixNano", "observedTimeUnixNano")):
         return None
-    context = as_record(item.get("context"))
-    trace_id = read_id(item, "traceId", "trace_id", "context.trace_id") or read_id(context, "trace_id", "traceId")
-    span_id = read_id(item, "spanId", "span_id", "context.span_id") or read_id(context, "span_id", "spanId")
+    trace_id, span_id = read_ids(item)
     if trace_id is None or span_id is None:
         return None
-    start, started_at = read_moment(_get_first(item, "startTimeUnixNano", "start_time_unix_nano", "start_time"))
+    start, started_at = read_start(item)
     _, ended_at = read_moment(_get_first(item, "endTimeUnixNano", "end_time_unix_nano", "end_time"))
     attributes, name = _list_attributes(item), get_text(item, "name") or ""
     events = [event for value in as_list(item.get("events")) if (event := _read_event(as_record(value))) is not None]
