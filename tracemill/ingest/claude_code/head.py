@@ -6,16 +6,15 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-from tracemill.ingest.claude_code.lines import read_claude_rows
-from tracemill.ingest.claude_code.rows import finish_row, says_something
+from tracemill.ingest.claude_code.lines import read_first_rows
+from tracemill.ingest.claude_code.rows import clean_session, finish_row, says_something
 from tracemill.ingest.json_fields import as_list, as_record, get_text
 from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import Head, LossLog, ReadOptions
 
 _INDEX_NAME = "sessions-index.json"
 _SUBAGENT_FOLDER = "subagents"
-#: The head of a file is mostly in these.
-_FIRST_BYTES = 8 * 1024
+_OPTIONS = ReadOptions()
 #: A file that is not of this format is not read beyond these.
 _MAX_FOREIGN_ROWS = 400
 
@@ -23,7 +22,7 @@ _MAX_FOREIGN_ROWS = 400
 def read_head(path: Path) -> Head | None:
     """The session of the file's first message, read no further than it takes to find it."""
     head = _scan_head(path)
-    if head is None or path.parent.name != _SUBAGENT_FOLDER:
+    if head is None or not _is_in_subagent_folder(path):
         return head
     return Head(find_root(path, head.root_session_id), head.started_at)
 
@@ -33,7 +32,7 @@ def find_root(path: Path, session_id: str) -> str:
 
     A sub-agent whose rows name itself as their session belongs to the session that its folder names.
     """
-    if path.parent.name != _SUBAGENT_FOLDER or path.parent.parent.name == session_id:
+    if not _is_in_subagent_folder(path) or path.parent.parent.name == session_id:
         return session_id
     folder = path.parent.parent
     head = _read_head_of(folder.parent / f"{folder.name}.jsonl")
@@ -44,7 +43,7 @@ def find_root(path: Path, session_id: str) -> str:
 
 def read_project(path: Path, session_id: str) -> str | None:
     """The project folder of a session by the index beside its transcript; an index of another shape says nothing."""
-    index = os.path.join(os.path.dirname(path), _INDEX_NAME)  # noqa: PTH118, PTH120  # in a fifth of the time
+    index = str(path)[: -len(path.name)] + _INDEX_NAME  # in a fifth of the time of ``path.with_name``
     if not os.access(index, os.F_OK):
         return None
     try:
@@ -52,6 +51,10 @@ def read_project(path: Path, session_id: str) -> str | None:
         return _read_index(index, stat.st_mtime_ns, stat.st_size).get(session_id)
     except OSError:
         return None
+
+
+def _is_in_subagent_folder(path: Path) -> bool:
+    return path.parts[-2:-1] == (_SUBAGENT_FOLDER,)  # in a fifth of the time of ``path.parent.name``
 
 
 def _read_head_of(path: Path) -> Head | None:
@@ -70,9 +73,9 @@ def _scan_known_head(path: Path, _mtime_ns: int, _size: int) -> Head | None:
 def _scan_head(path: Path) -> Head | None:
     first: Head | None = None
     named, spoken, started_at = "", False, None
-    rows = read_claude_rows(path, LossLog(path=str(path)), ReadOptions(), _FIRST_BYTES)
-    for count, row in enumerate(rows, start=1):
+    for count, row in enumerate(read_first_rows(path, _OPTIONS), start=1):
         finish_row(row)
+        clean_session(row)
         if row.words is not None:
             named = row.session_id or row.other_session_id or named
             if not spoken and row.lost is None and says_something(row):

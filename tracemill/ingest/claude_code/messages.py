@@ -68,41 +68,41 @@ class ClaudeConversation:
     def add_system(self, text: str) -> None:
         self._entries.append((Message(role="system", content=text, origin="injected"), 0))
 
-    def add_row(self, row: ClaudeRow) -> None:
-        """Take in the next row of the live conversation."""
-        words = row.words
-        if words is None:
-            return
-        if row.lost is not None:
-            self._log.drop(row.lost.reason, row.line, content=show_content(words.content))
-        elif row.type == "assistant":
-            turn = self._find_turn(row, words)
-            if self._preserved and row.uuid is not None:
-                self._places.setdefault(row.uuid, turn.number)
-            self._add_blocks(turn, row, words)
-        else:
-            if self._preserved and row.uuid is not None:
-                self._places.setdefault(row.uuid, len(self._entries))
-            if row.is_compaction:
-                if (kept := self._preserved.get(row.parent or "")) is not None:
-                    self._kept[len(self._entries)] = kept
-                content = fold_parts(self._read_parts(words, row.line))
-                self._entries.append((_make_user_message(content, row, "compaction"), row.line))
+    def add_rows(self, rows: Sequence[ClaudeRow]) -> None:
+        """Take in the rows of the live conversation."""
+        has_preserved = bool(self._preserved)
+        for row in rows:
+            words = row.words
+            if words is None:
+                continue
+            if row.lost is not None:
+                self._log.drop(row.lost.reason, row.line, content=show_content(words.content))
+            elif row.type == "assistant":
+                turn = self._find_turn(row, words)
+                if has_preserved and row.uuid is not None:
+                    self._places.setdefault(row.uuid, turn.number)
+                self._add_blocks(turn, row, words.content)
             else:
-                self._add_user(row, words)
+                if has_preserved and row.uuid is not None:
+                    self._places.setdefault(row.uuid, len(self._entries))
+                if row.is_compaction:
+                    self._add_compaction(row, words)
+                else:
+                    self._add_user(row, words)
 
     def build(self) -> tuple[Message, ...]:
         """The messages in the order that a trace promises."""
         transcript = Transcript()
         add = transcript.entries.append
+        has_kept = bool(self._kept)
         numbers: list[int] = []
         for number, (entry, line) in enumerate(self._entries):
-            if self._kept:
+            if has_kept:
                 numbers.append(len(transcript.entries))
             if isinstance(entry, _Turn):
                 if entry.parts or entry.reasoning or entry.calls:
                     add((_finish_turn(entry), line))
-            elif self._kept and (kept := self._kept.get(number)):
+            elif has_kept and (kept := self._kept.get(number)):
                 add((self._place_context(entry, kept, numbers, transcript), line))
             else:
                 add((entry, line))
@@ -140,20 +140,23 @@ class ClaudeConversation:
             turn.usage = usage
         return turn
 
-    def _add_blocks(self, turn: _Turn, row: ClaudeRow, words: Words) -> None:
-        content = words.content
+    def _add_blocks(self, turn: _Turn, row: ClaudeRow, content: str | Sequence[Block]) -> None:
         if isinstance(content, str):
             if content:
                 turn.parts.append(content)
             return
         for place, block in enumerate(content):
-            if isinstance(block, CallBlock):
-                call_id = as_text(block.id) or f"{row.uuid or f'line-{row.line}'}:{place}"
-                turn.calls.append(ToolCall(call_id, as_text(block.name) or "unknown", block.arguments))
-            elif isinstance(block, TextBlock):
+            if type(block) is CallBlock:
+                call_id, name = block.id, block.name
+                if not call_id or call_id.isspace():
+                    call_id = f"{row.uuid or f'line-{row.line}'}:{place}"
+                if not name or name.isspace():
+                    name = "unknown"
+                turn.calls.append(ToolCall(call_id, name, block.arguments))
+            elif type(block) is TextBlock:
                 if block.text and not block.text.isspace():
                     turn.parts.append(block.text)
-            elif isinstance(block, ThinkingBlock):
+            elif type(block) is ThinkingBlock:
                 if block.thinking and not block.thinking.isspace():
                     turn.reasoning.append(block.thinking)
             elif isinstance(block, HostedResultBlock):
@@ -164,13 +167,19 @@ class ClaudeConversation:
     def _read_other(self, block: Block, line: int) -> list[dict[str, Any]]:
         return as_parts(read_content([as_image(show_block(block))], self._log, line))
 
+    def _add_compaction(self, row: ClaudeRow, words: Words) -> None:
+        if (kept := self._preserved.get(row.parent or "")) is not None:
+            self._kept[len(self._entries)] = kept
+        content = fold_parts(self._read_parts(words, row.line))
+        self._entries.append((_make_user_message(content, row, "compaction"), row.line))
+
     def _add_user(self, row: ClaudeRow, words: Words) -> None:
         content = words.content
         has_result, has_more = False, True
         if not isinstance(content, str):
             has_more = False
             for block in content:
-                if isinstance(block, ResultBlock):
+                if type(block) is ResultBlock:
                     has_result = True
                     self._add_result(block, row)
                 else:
@@ -220,10 +229,10 @@ class ClaudeConversation:
 
     def _add_result(self, block: ResultBlock, row: ClaudeRow) -> None:
         content: Any = block.content
-        if content is None:
-            content = as_text(block.text) or ""
         if not isinstance(content, str):
-            if isinstance(content, list):
+            if content is None:
+                content = as_text(block.text) or ""
+            elif isinstance(content, list):
                 content = [show_part(part) for part in as_list(content)]
             content = read_content(content, self._log, row.line)
         call_id, is_error = as_text(block.tool_use_id), block.is_error is True
@@ -240,10 +249,10 @@ def _finish_turn(turn: _Turn) -> Message:
         content = parts[0]
     else:
         content = fold_parts([{"type": "text", "text": part} if isinstance(part, str) else part for part in parts])
-    reasoning = "\n\n".join(turn.reasoning) or None
+    reasoning = "\n\n".join(turn.reasoning) if turn.reasoning else None
     usage = None if turn.usage is None else turn.usage.count()
-    rest = (turn.timestamp, turn.model, turn.stop_reason, usage)
-    return Message("assistant", content, "model", reasoning, tuple(turn.calls), None, None, *rest)
+    calls, time, model, stop_reason = tuple(turn.calls), turn.timestamp, turn.model, turn.stop_reason
+    return Message("assistant", content, "model", reasoning, calls, None, None, time, model, stop_reason, usage)
 
 
 def _is_silent(block: Block) -> bool:

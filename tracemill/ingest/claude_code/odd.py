@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tracemill.ingest.claude_code.shape import (
+    BOOKKEEPING,
     Attachment,
     Block,
     CallBlock,
@@ -25,14 +26,6 @@ from tracemill.ingest.claude_code.shape import (
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int
 from tracemill.ingest.lines import Row
 
-#: Row types that keep the books of a session and hold nothing that was said.
-_BOOKKEEPING_NAMES = """
-    summary system file-history-snapshot file-history-delta attachment progress queue-operation last-prompt custom-title
-    ai-title agent-name agent-color agent-setting mode permission-mode frame-link pr-link started result relocated
-    worktree-state atis-latch bridge-session tag speculation-accept content-replacement task-summary
-    attribution-snapshot marble-origami-commit marble-origami-snapshot
-"""
-BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
 # tuples: a type that is no string cannot be looked up in a set
 _CALL_TYPES = ("tool_use", "server_tool_use", "mcp_tool_use")
 

@@ -12,7 +12,7 @@ from tracemill.ingest.json_fields import as_record, dump_json, get_text
 
 _decode = msgspec.json.Decoder().decode
 _space = msgspec.json.format
-_find_escape = re.compile(rb"\\[u/]").search  # in half of the time of two searches by "in"
+_find_escape = re.compile(r"\\[u/]").search  # in half of the time of two searches by "in"
 
 
 def read_arguments(raw: msgspec.Raw) -> str:
@@ -21,12 +21,12 @@ def read_arguments(raw: msgspec.Raw) -> str:
     Raises:
         UnicodeDecodeError: it holds bytes that are no UTF-8.
     """
-    text = bytes(raw)
-    if not text:
+    if not raw:
         return "{}"
-    if text[:1] == b"{" and (b"\\" not in text or _find_escape(text) is None):
-        return _space(text, indent=0).decode()
-    return dump_json(_decode(text))
+    text = _space(raw, indent=0).decode()
+    if text[0] == "{" and ("\\" not in text or _find_escape(text) is None):
+        return text
+    return dump_json(_decode(raw))
 
 
 def as_text(text: str | None) -> str | None:

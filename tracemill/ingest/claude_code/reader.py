@@ -23,7 +23,6 @@ Source: transcripts written by Claude Code itself; https://docs.claude.com/en/do
 from __future__ import annotations
 
 from collections.abc import Iterator
-from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +42,6 @@ from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 _NO_SESSIONS = frozenset({"history.jsonl"})
-_get_version = attrgetter("version")
 
 
 def is_session_file(path: Path) -> bool:
@@ -111,8 +109,7 @@ def _read_messages(file: ClaudeFile, key: ConversationKey, rows: list[ClaudeRow]
     conversation = ClaudeConversation(log, is_sidechain=key[1] is not None, preserved=file.preserved)
     if key in file.prompts:
         conversation.add_system(file.prompts[key])
-    for row in rows:
-        conversation.add_row(row)
+    conversation.add_rows(rows)
     return conversation.build()
 
 
@@ -123,11 +120,12 @@ def _make_trace(file: ClaudeFile, talk: _Talk, books: list[ClaudeRow], path: Pat
     root = find_root(path, session_id)
     parent = root if agent_id is not None else None
     span = TimeSpan()
-    span.add_all([row.timestamp for row in (*rows, *books) if row.timestamp is not None])
-    meta = _describe(file, rows, books, messages)
+    told = [*rows, *books]
+    span.add_all([row.timestamp for row in told if row.timestamp is not None])
+    meta = _describe(file, rows, told, messages)
     if talk.tip is not None:
         trace_id, parent, meta["branch_of"] = f"{trace_id}~{talk.tip}", trace_id, trace_id
-    cwd = next((row.cwd for row in rows if row.cwd), None)
+    cwd = rows[0].cwd or next((row.cwd for row in rows if row.cwd), None)
     project = read_project(path, session_id)
     return Trace(
         trace_id=trace_id,
@@ -140,7 +138,7 @@ def _make_trace(file: ClaudeFile, talk: _Talk, books: list[ClaudeRow], path: Pat
         parent_trace_id=parent,
         cwd=cwd,
         project_path=cwd if project is None else project,
-        git_branch=next((row.git_branch for row in rows if row.git_branch), None),
+        git_branch=rows[0].git_branch or next((row.git_branch for row in rows if row.git_branch), None),
         started_at=span.started_at,
         ended_at=span.ended_at,
         source_meta=meta,
@@ -153,13 +151,14 @@ def _make_trace(file: ClaudeFile, talk: _Talk, books: list[ClaudeRow], path: Pat
 
 
 def _describe(
-    file: ClaudeFile, rows: list[ClaudeRow], books: list[ClaudeRow], messages: tuple[Message, ...]
+    file: ClaudeFile, rows: list[ClaudeRow], told: list[ClaudeRow], messages: tuple[Message, ...]
 ) -> dict[str, Any]:
-    kinds = [kind for row in (*rows, *books) if (kind := row.type) is not None]
+    """What else is known of a conversation: ``rows`` carry its words, ``told`` are those and its bookkeeping."""
+    kinds = [row.type for row in told if row.type is not None]
     meta: dict[str, Any] = {
-        "record_count": len(rows) + len(books),
+        "record_count": len(told),
         "record_types": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-        "versions": list(filter(None, dict.fromkeys(map(_get_version, rows)))),
+        "versions": [version for version in {row.version: None for row in rows} if version],
     }
     if file.title is not None:
         meta["title"] = file.title

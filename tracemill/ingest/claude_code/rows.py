@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import Any
 
 import msgspec
 
-from tracemill.ingest.claude_code.odd import BOOKKEEPING, convert_content
+from tracemill.ingest.claude_code.odd import convert_content
 from tracemill.ingest.claude_code.shape import (
+    BOOKKEEPING,
     Block,
     ClaudeRow,
     Lost,
@@ -35,14 +37,15 @@ _FOREIGN_ORIGINS = frozenset({"task-notification", "coordinator", "peer", "chann
 class ClaudeFile(msgspec.Struct):
     """All that one file holds, in the order of its rows.
 
-    ``rows`` carry words, ``books`` none. ``links``: row → the row before it. ``preserved``: boundary row of a
-    compaction → rows that stayed in the context. ``sessions``: those of ``rows``, filled in where a row names none.
+    ``rows`` carry words, ``books`` none. ``first_by_id``: the first of all rows with an id. ``preserved``: boundary
+    row of a compaction → rows that stayed in the context. ``sessions``: those of ``rows``, filled in where a row names
+    none. ``any_session_id`` is the first that one of ``books`` names.
     """
 
     stem: str
     rows: list[ClaudeRow] = []
     books: list[ClaudeRow] = []
-    links: dict[str, str | None] = {}
+    first_by_id: dict[str, ClaudeRow] = {}
     superseded: set[str] = set()
     preserved: dict[str, Preserved] = {}
     prompts: dict[ConversationKey, str] = {}
@@ -53,34 +56,35 @@ class ClaudeFile(msgspec.Struct):
     has_sidechains: bool = False
     is_ours: bool = False
 
+    def find_parent(self, uuid: str) -> str | None:
+        """The id of the row before a row, by the ids that both have in the file."""
+        row = self.first_by_id.get(uuid)
+        return None if row is None else row.parent or _as_id(row.logical_parent)
 
-def load_rows(found: Iterable[ClaudeRow], log: LossLog, stem: str) -> ClaudeFile:
+
+def load_rows(found: Iterable[Sequence[ClaudeRow]], log: LossLog, stem: str) -> ClaudeFile:
     """Sort the rows of a file; what is lost goes to the log."""
     file = ClaudeFile(stem)
-    rows, links, seen = file.rows, file.links, _Seen()
-    first_by_id = seen.first
-    session_id = ""
-    for row in found:
+    rows, first_by_id, seen = file.rows, file.first_by_id, _Seen(file.first_by_id)
+    session_id, before = "", None
+    for row in chain.from_iterable(found):
         finish_row(row)
-        named = row.session_id
-        if named is not None and file.any_session_id is None:
-            file.any_session_id = named
+        uuid, parent = row.uuid, row.parent
+        if uuid is not None and (not uuid or " " in uuid or uuid.isspace()):
+            row.uuid = uuid = None
+        if parent is not None and parent != before and _as_id(parent) is None:
+            row.parent = None
+        before = uuid
         if row.words is None:
             _sort_book(file, row, log)
             continue
-        named = named or row.other_session_id
-        if named is None or named == session_id:
-            row.session_id = session_id  # one string for all rows
-        else:
-            row.session_id = session_id = named
-            file.sessions.add(named)
-        uuid = row.uuid
+        if row.session_id != session_id or not session_id:
+            session_id = _follow_session(file, row, session_id)
         if uuid is not None:
             if first_by_id.setdefault(uuid, row) is not row and seen.holds(row, uuid):
                 log.drop("duplicate_row", row.line, f"uuid {uuid}"[:200], show_content(row.words.content))
                 session_id = rows[-1].session_id or ""
                 continue
-            links.setdefault(uuid, row.parent or _as_id(row.logical_parent))
             if row.supersedes or row.compaction:
                 _note_replacements(file, row, uuid)
         if row.is_sidechain:
@@ -93,13 +97,7 @@ def load_rows(found: Iterable[ClaudeRow], log: LossLog, stem: str) -> ClaudeFile
 
 
 def finish_row(row: ClaudeRow) -> None:
-    """Tell whether the row carries words, and whose; what is blank, or no id but a redaction's mark, goes."""
-    if (text := row.uuid) is not None and (not text or " " in text or text.isspace()):
-        row.uuid = None
-    if (text := row.parent) is not None and (not text or " " in text or text.isspace()):
-        row.parent = None
-    if (text := row.session_id) is not None and (not text or text.isspace()):
-        row.session_id = None
+    """Tell whether the row carries words, and whose; a time that is blank goes."""
     if (text := row.timestamp) is not None and (not text or text.isspace()):
         row.timestamp = None
     words = row.words
@@ -115,6 +113,12 @@ def finish_row(row: ClaudeRow) -> None:
         )
         starts_as_summary = isinstance(words.content, str) and is_compaction_text(words.content)
         row.is_compaction = bool(row.is_summary) or starts_as_summary
+
+
+def clean_session(row: ClaudeRow) -> None:
+    """Take a blank id of a session for none."""
+    if row.session_id is not None and (not row.session_id or row.session_id.isspace()):
+        row.session_id = None
 
 
 def says_something(row: ClaudeRow) -> bool:
@@ -150,18 +154,29 @@ def _read_queued_prompt(row: ClaudeRow) -> Words | None:
 
 
 class _Seen:
-    """Rows by id: ``first``, the first one of any session, and the first of each other session."""
+    """Rows with words by id: the first of each session, where that is not the first of all."""
 
-    def __init__(self) -> None:
-        self.first: dict[str, ClaudeRow] = {}
+    def __init__(self, first_by_id: dict[str, ClaudeRow]) -> None:
+        self._first = first_by_id
         self._others: dict[tuple[str | None, str], ClaudeRow] = {}
 
     def holds(self, row: ClaudeRow, uuid: str) -> bool:
         """Whether a row before this one, of the same session, has the same id and words."""
-        first = self.first[uuid]
-        if first.session_id != row.session_id:
+        first = self._first[uuid]
+        if first.session_id != row.session_id or first.words is None:
             first = self._others.setdefault((row.session_id, uuid), row)
         return first is not row and first.words == row.words
+
+
+def _follow_session(file: ClaudeFile, row: ClaudeRow, session_id: str) -> str:
+    """The session that a row names, else that of the row before it; the row gets it, and the file if it is new."""
+    clean_session(row)
+    named = row.session_id or row.other_session_id
+    if named is not None and named != session_id:
+        session_id = named
+        file.sessions.add(named)
+    row.session_id = session_id
+    return session_id
 
 
 def _name_session(file: ClaudeFile) -> None:
@@ -193,9 +208,12 @@ def _as_id(text: str | None) -> str | None:
 
 def _sort_book(file: ClaudeFile, row: ClaudeRow, log: LossLog) -> None:
     """A row that carries no words: bookkeeping, or lost."""
+    clean_session(row)
+    if file.any_session_id is None:
+        file.any_session_id = row.session_id
     file.is_ours = file.is_ours or row.type in BOOKKEEPING or file.any_session_id is not None
     if row.uuid is not None:
-        file.links.setdefault(row.uuid, row.parent or _as_id(row.logical_parent))
+        file.first_by_id.setdefault(row.uuid, row)
         _note_replacements(file, row, row.uuid)
     if row.lost is not None:
         log.drop(row.lost.reason, row.line, row.lost.detail, row.lost.excerpt)

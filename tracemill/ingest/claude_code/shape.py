@@ -6,7 +6,7 @@ shape is refused by the decoder and read by ``claude_code_odd``, which gives the
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
@@ -16,6 +16,18 @@ _Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
 
 NO_INPUT = msgspec.Raw()
+#: Row types that keep the books of a session and hold nothing that was said.
+_BOOKKEEPING_NAMES = """
+    summary system file-history-snapshot file-history-delta attachment progress queue-operation last-prompt custom-title
+    ai-title agent-name agent-color agent-setting mode permission-mode frame-link pr-link started result relocated
+    worktree-state atis-latch bridge-session tag speculation-accept content-replacement task-summary
+    attribution-snapshot marble-origami-commit marble-origami-snapshot
+"""
+BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
+if TYPE_CHECKING:
+    RowType = str
+else:  # the decoder makes known types alone, each of them once for all rows
+    RowType = Literal["user", "assistant", *sorted(BOOKKEEPING)]
 
 
 class TextBlock(msgspec.Struct, gc=False, tag_field="type", tag="text"):
@@ -142,7 +154,7 @@ class ClaudeRow(msgspec.Struct, gc=False):
     version: str | None = None
     git_branch: str | None = msgspec.field(default=None, name="gitBranch")
     agent_id: str | None = msgspec.field(default=None, name="agentId")
-    type: str | None = None
+    type: RowType | None = None
     words: Words | None = msgspec.field(default=None, name="message")
     is_meta: bool | None = msgspec.field(default=None, name="isMeta")
     is_api_error: bool | None = msgspec.field(default=None, name="isApiErrorMessage")

@@ -27,9 +27,13 @@ def group_rows(file: ClaudeFile) -> dict[ConversationKey, list[ClaudeRow]]:
     keys = _SidechainKeys(file)
     groups: dict[ConversationKey, list[ClaudeRow]] = {}
     starts: dict[ConversationKey, int] = {}
+    latest: ConversationKey | None = None
+    group: list[ClaudeRow] = []
     for place, row in enumerate(file.rows):
         key = keys.find(row)
-        groups.setdefault(key, []).append(row)
+        if key != latest:
+            latest, group = key, groups.setdefault(key, [])
+        group.append(row)
         if key not in starts and row.lost is None and says_something(row):
             starts[key] = place
     order = sorted(groups, key=lambda key: starts.get(key, len(file.rows)))
@@ -62,7 +66,7 @@ class _SidechainKeys:
     """Finds the conversation of a row: a sidechain without an agent id is named by the row at its root."""
 
     def __init__(self, file: ClaudeFile) -> None:
-        self._links = file.links
+        self._find_link = file.find_parent
         self._sidechain = {row.uuid: row for row in file.rows if row.is_sidechain and row.uuid is not None}
         self._keys: dict[str, ConversationKey] = {}
         self._latest: dict[str, ConversationKey] = {}
@@ -93,7 +97,7 @@ class _SidechainKeys:
             if (found := self._sidechain.get(parent)) is not None:
                 return found
             visited.add(parent)
-            parent = self._links.get(parent)
+            parent = self._find_link(parent)
         return None
 
 
@@ -182,7 +186,7 @@ def _may_fork(rows: Sequence[ClaudeRow], file: ClaudeFile) -> bool:
         passed: set[str] = set()
         while point is not None and point not in known and point not in passed:
             passed.add(point)
-            point = file.links.get(point)
+            point = file.find_parent(point)
         if point in points:
             return True
         points.add(point)
@@ -198,7 +202,7 @@ def _resolve_parents(rows: Sequence[ClaudeRow], places: dict[str, int], file: Cl
         passed: list[str] = []
         while parent is not None and parent not in places and parent not in nearest and parent not in passed:
             passed.append(parent)
-            parent = file.links.get(parent)
+            parent = file.find_parent(parent)
         found = None if parent is None else places.get(parent, nearest.get(parent))
         nearest.update(dict.fromkeys(passed, found))
         parents.append(found if found is not None and found < place else None)
