@@ -159,10 +159,15 @@ def _finish_rows(rows: Sequence[ClaudeRow], first: int) -> list[int]:
                 try:
                     for block in words.content:
                         if type(block) is CallBlock:
-                            block.arguments = read_arguments(block.input)
+                            sent = row.sent_inputs
+                            block.arguments = read_arguments(block.input if sent is None else _find_sent(block, sent))
                             block.input = NO_INPUT
                 except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     odd.append(number - first)  # bad bytes, at which the decoder has not looked
         elif kind is None:
             odd.append(number - first)
     return odd
+
+
+def _find_sent(block: CallBlock, sent: dict[str, msgspec.Raw]) -> msgspec.Raw:
+    return block.input if block.id is None else sent.get(block.id, block.input)

@@ -63,6 +63,7 @@ def convert_row(row: Row) -> ClaudeRow:
         message = as_record(value.get("message"))
         if (content := convert_content(message.get("content"), is_model=kind == "assistant")) is not None:
             found.words = _convert_words(message, content)
+            _take_sent_inputs(content, as_record(value.get("wireToolInputs")))
         else:
             found.lost = Lost("malformed_record", "the message has no readable content", dump_json(value)[:2000])
     elif found.type not in BOOKKEEPING:
@@ -94,6 +95,13 @@ def _convert_block(block: dict[str, Any], *, is_model: bool) -> Block:
     if is_model and isinstance(kind, str) and kind.endswith("_tool_result"):
         return HostedResultBlock(_convert_result(block))
     return OtherBlock(block)
+
+
+def _take_sent_inputs(content: str | list[Block], sent: dict[str, Any]) -> None:
+    """Give calls the arguments that the model sent, where the row keeps them beside those that were run."""
+    for block in content if sent and isinstance(content, list) else ():
+        if isinstance(block, CallBlock) and block.id is not None and block.id in sent:
+            block.arguments = dump_json(sent[block.id])
 
 
 def _convert_result(block: dict[str, Any]) -> ResultBlock:

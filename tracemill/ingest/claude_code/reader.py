@@ -2,7 +2,7 @@
 
 Files: ``~/.claude/projects/<project>/<session>.jsonl`` and, for sub-agents, ``agent-<id>.jsonl`` beside it or under
 ``<session>/subagents/``. Not read: ``sessions-index.json``, ``history.jsonl``, ``tool-results/``.
-Checked against transcripts of versions 1.0.24 to 2.1.220.
+Checked against transcripts of versions 1.0.24 to 2.1.220, and against what is public of rows up to 2.1.289.
 
 One row is one JSON object a line: a message of the user or the assistant, or bookkeeping::
 
@@ -10,7 +10,8 @@ One row is one JSON object a line: a message of the user or the assistant, or bo
      "timestamp": "2026-01-05T10:00:00.000Z", "message": {"role": "user", "content": "Fix the date parser"}}
 
 Kept: every row that carries words. Rows of one ``message.id`` are one turn; a sidechain is a trace of its own; prompts
-typed while the model ran (``queued_command`` attachments) are messages. The system prompt and tool definitions are
+typed while the model ran (``queued_command`` attachments) are messages. Arguments of calls are what the model sent
+(``wireToolInputs``), where a row has it beside what was run. The system prompt and tool definitions are
 taken from an attachment where there is one. Read as bookkeeping: summaries, snapshots, progress, hooks, titles.
 Lost, each under its reason: rows of a branch that was rewound or replaced (``abandoned_branch``), rows that the harness
 wrote as the model (``synthetic_message``, ``api_error_message``), repeated rows, unknown types, malformed rows.

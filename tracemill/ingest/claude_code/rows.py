@@ -30,8 +30,10 @@ from tracemill.ingest.source import LossLog
 ConversationKey = tuple[str, str | None]
 
 #: ``origin.kind`` of user rows that another program wrote.
+_FOREIGN_ORIGINS = frozenset(
+    {"task-notification", "coordinator", "peer", "channel", "hook", "cron", "system", "auto-continuation"}
+)
 _TITLED = ("custom-title", "ai-title", "summary")
-_FOREIGN_ORIGINS = frozenset({"task-notification", "coordinator", "peer", "channel", "hook", "cron", "system"})
 
 
 class ClaudeFile(msgspec.Struct):

@@ -21,7 +21,10 @@ _BOOKKEEPING_NAMES = """
     summary system file-history-snapshot file-history-delta attachment progress queue-operation last-prompt custom-title
     ai-title agent-name agent-color agent-setting mode permission-mode frame-link pr-link started result relocated
     worktree-state atis-latch bridge-session tag speculation-accept content-replacement task-summary
-    attribution-snapshot marble-origami-commit marble-origami-snapshot
+    attribution-snapshot marble-origami-commit marble-origami-snapshot marble-origami-reset cost-state continued-in
+    ended-by-model fork-context-ref history-suppression isolation-latch dev-mods memory-mode observer-ref
+    artifact-comment-monitor artifact-autoreact-ledger api-request api-request-blob api-request-shape turn_duration
+    failed launched
 """
 BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
 if TYPE_CHECKING:
@@ -143,7 +146,8 @@ class ClaudeRow(msgspec.Struct, gc=False):
     ``type`` is ``user``, ``assistant``, ``attachment`` or that of another bookkeeping row.
     What stands from ``line`` on is no field of the file, but what ``finish_row`` and the reader of lines set. ``words``
     is what the row says, None where it says nothing: that of ``message``, or of a prompt typed while the model ran.
-    ``session_id`` is empty until ``load_rows`` has filled it in where the row names none.
+    ``session_id`` is empty until ``load_rows`` has filled it in where the row names none. ``sent_inputs`` are the
+    arguments of calls as the model sent them, by the call's id: those in the message are what Claude Code made of them.
     """
 
     parent: str | None = msgspec.field(default=None, name="parentUuid")
@@ -163,6 +167,7 @@ class ClaudeRow(msgspec.Struct, gc=False):
     is_summary: bool | None = msgspec.field(default=None, name="isCompactSummary")
     origin: dict[str, Any] | None = None
     attachment: Attachment | None = None
+    sent_inputs: dict[str, msgspec.Raw] | None = msgspec.field(default=None, name="wireToolInputs")
     compaction: dict[str, Any] | None = msgspec.field(default=None, name="compactMetadata")
     supersedes: list[Any] | None = msgspec.field(default=None, name="supersedesUuids")
     other_session_id: str | None = msgspec.field(default=None, name="session_id")
