@@ -10,7 +10,7 @@ Why own rules and no library (looked at in November 2026):
   ``[\\w.-]{0,50}?``, which RE2 runs in linear time and Python's ``re`` does not. What they know of key formats was used
   to check our own; nothing is copied.
 * Vectorscan (package hyperscan, BSD and MIT, wheels for Linux, macOS, Windows) runs all our expressions in one
-  pass, 0.6 to 1 ns a character, without lookarounds and without the place of a match's begin. So it is the gate in
+  pass, 1.4 ns a character, without lookarounds and without the place of a match's begin. So it is the gate in
   front (``tracemill.redact.gate``): it tells which rules a text may meet at all, most often none, and Python's ``re``
   looks for those. google-re2's ``Set`` does the same in 2.8 to 3.7 ns a character; its last release is a year old.
 

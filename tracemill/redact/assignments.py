@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Set
 from functools import cache
 
-from tracemill.redact.gate import Need
+from tracemill.redact.assigned_needs import KEY_HEADS, PASSWORD_NAME, SECRET_NAME
 from tracemill.redact.literals import is_pass_phrase, is_sure_password
 from tracemill.redact.phrase import accept_strict
 from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_placeholder, is_spoken_password
@@ -35,14 +35,7 @@ _HARMLESS_AFTER = re.compile(
     r"|class|dir|command|prompt|title|placeholder|message|error|icon|enabled|required|strength|page|form|input)s?$"
     r"|^(?:thr|port|ed|ing|ive|age|enger|ion)"
 )
-#: A name that ends in ``key`` is a secret's only after one of these.
-_KEY_BEFORE = re.compile(
-    r"(?:api|access|secret|private|auth|account|encryption|encrypt|signing|master|service|license|deploy|shared|app"
-    r"|application|client|consumer|subscription|webhook|storage|jwt|session|admin|global|token|sdk|fernet"
-    r"|preshared|smtp"
-    r"|server|bot|root|rsa|cipher|crypto|hmac|unseal|recovery|openai|anthropic|gemini|stability|fal|deploy"
-    r"|write)[ :_.-]?$"
-)
+_KEY_BEFORE = re.compile(KEY_HEADS + "$")
 _NAME_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-."
 _QUOTE = r"\\{0,8}[\"'`]"
 #: What wraps a literal, or gives one where an environment has none: ``SecretStr("…")``, ``getenv("X", "…")``.
@@ -78,18 +71,17 @@ _VALUE = (
 _QUERY_HEAD = re.compile(r"[?&][\w.%-]{0,80}$")
 _JDBC_HEAD = re.compile(r"jdbc:[^\s\"'`<>]{1,400};$")
 _QUERY_NEXT = re.compile(r"&(?:amp;)?[\w.%\[\]-]{1,60}=")
-#: What stands before the pattern's first character, the word from that character on (the rarest one), the kind.
-_NAMES: tuple[tuple[str, str, str], ...] = (
-    ("", r"pass(?:word|wd|phrase|code)?", "password"),
-    ("p", r"(?:w(?<=pw)(?:d|(?=[\"'\\ =:\]]))|s(?<=ps)k(?=[\"'\\ =:\]]))", "password"),
-    ("", r"secret", "secret"),
-    ("to", r"k(?<=tok)en", "token"),
-    ("", r"k(?:(?<=[a-z0-9_.:-]k)|(?<=[itse] k))ey", "api_key"),
-    ("", r"auth(?:orization)?(?=[\"'\\ =:,])", "secret"),
+#: The words, what stands of them before the pattern's first character, the word from that on (the rarest), the kind.
+_NAMES: tuple[tuple[tuple[bytes, ...], str, str, str], ...] = (
+    ((b"pass",), "", r"pass(?:word|wd|phrase|code)?", "password"),
+    ((b"pw", b"psk"), "p", r"(?:w(?<=pw)(?:d|(?=[\"'\\ =:\]]))|s(?<=ps)k(?=[\"'\\ =:\]]))", "password"),
+    ((b"secret",), "", r"secret", "secret"),
+    ((b"token",), "to", r"k(?<=tok)en", "token"),
+    ((b"key",), "", r"k(?:(?<=[a-z0-9_.:-]k)|(?<=[itse] k))ey", "api_key"),
+    ((b"auth",), "", r"auth(?:orization)?(?=[\"'\\ =:,])", "secret"),
 )
 _WORDS = ("pass", "pwd", "secret", "token", "key", "auth")
-#: The labels of ``list_assigned_needs``.
-ASSIGNED_LABELS = frozenset(_WORDS)
+ASSIGNED_LABELS = frozenset({PASSWORD_NAME, SECRET_NAME})
 #: A command that sets a name to the value behind it.
 _SETTING = re.compile(
     r"(?:(?:config|configure|secret|env|credential|arg|setx|#[ \t]*define)s?(?:[ \t]+(?:set|add))?|set[ \t]+-\w+)"
@@ -107,8 +99,8 @@ _SETTER = re.compile(
 _NO_NETWORK_KEY = re.compile(
     r"(?:^|[ (-])(?:pre|shared|keys?|pass\w*|psk|wpa\w*|phrase|network)(?:$|[ ),.:-])", re.IGNORECASE
 )
-#: Names of secrets that have none of ``_WORDS``.
-_OTHER_NAME = re.compile(r"(?:^|[_.-])(?:pw|psk)$|mnemonic|(?:seed|recovery)[ _-]?phrase")
+#: Names of secrets: those with one of ``_WORDS``, and few others.
+_SECRET_NAME = re.compile(rf"{'|'.join(_WORDS)}|(?:^|[_.-])(?:pw|psk)$|mnemonic|(?:seed|recovery)[ _-]?phrase")
 #: A variable of an environment.
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
 #: Where a bare value is the whole of what its line gives to a name.
@@ -121,45 +113,40 @@ _PATH = re.compile(r"(?:[a-z][a-z_-]{1,30}\d?/){1,6}[a-z]{2,30}(?:[-_][a-z]{1,30
 _ARN_HEAD = re.compile(r"arn:[\w-]{1,20}:[\w-]{1,40}:[\w-]{0,40}:\d{0,14}:$")
 
 
-def list_assigned_needs() -> Iterator[Need]:
-    """What ``find_assigned`` finds nothing without: a name with its value, under the name's word."""
-    for word, lead, pattern, kind in _compile_names():
-        head = _KEY_BEFORE.pattern.removesuffix("$") if kind == "api_key" else lead
-        yield Need(word, head + pattern.pattern.decode(), is_caseless=True)
-
-
-def find_assigned(text: str, words: Set[str]) -> Iterator[Hit]:
+def find_assigned(text: str, labels: Set[str]) -> Iterator[Hit]:
     """Yield ``(start, end, kind)`` of every value that is assigned to a secret's name.
 
-    ``words``: the labels of ``list_assigned_needs`` that are looked for.
+    ``labels``: those of ``list_assigned_needs`` that are looked for.
     """
     folded = text.encode("ascii", "replace").lower()  # one byte a character: places stay, and it is fast
-    for word, lead, pattern, kind in _compile_names():
-        if word in words:
-            place = 0
-            while match := pattern.search(folded, place):
-                hit = _judge_assignment(text, match, lead, kind)
-                # what is no secret may hold one: {"token": "X_TOKEN=…"}
-                place = hit[1] if hit else match.start(match.lastgroup or 0)
-                if hit:
-                    yield hit
+    for words, lead, name, kind in _NAMES:
+        if (PASSWORD_NAME if kind == "password" else SECRET_NAME) not in labels:
+            continue
+        places = [place for word in words if (place := folded.find(word)) >= 0]
+        if not places:  # quicker than the expression, which has to look at every "w" and "s"
+            continue
+        pattern, place = _compile_name(name), min(places)
+        while match := pattern.search(folded, place):
+            hit = _judge_assignment(text, match, lead, kind)
+            # what is no secret may hold one: {"token": "X_TOKEN=…"}
+            place = hit[1] if hit else match.start(match.lastgroup or 0)
+            if hit:
+                yield hit
 
 
 def is_secret_name(name: str) -> bool:
     """Whether a key of an object has one of the words of a secret's name."""
-    folded = name.lower()
-    return any(word in folded for word in _WORDS) or bool(_OTHER_NAME.search(folded))
+    return _SECRET_NAME.search(name.lower()) is not None
 
 
 @cache
-def _compile_names() -> tuple[tuple[str, str, re.Pattern[bytes], str], ...]:
-    compiled: list[tuple[str, str, re.Pattern[bytes], str]] = []
-    for word, (lead, name, kind) in zip(_WORDS, _NAMES, strict=True):
-        spoken = "" if word == "auth" else r"|(?:[ \t](?:for|of|on|to)(?:[ \t][\w.@-]{1,20}){1,4}?)?[ \t]is:?[ \t]{1,2}"
-        after = r"(?P<after>[\w.-]{0,40}?)"
-        pattern = rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}"
-        compiled.append((word, lead, re.compile(pattern.encode()), kind))
-    return tuple(compiled)
+def _compile_name(name: str) -> re.Pattern[bytes]:
+    """The expression for one of ``_NAMES`` with its value."""
+    is_auth = name.startswith("auth")
+    spoken = "" if is_auth else r"|(?:[ \t](?:for|of|on|to)(?:[ \t][\w.@-]{1,20}){1,4}?)?[ \t]is:?[ \t]{1,2}"
+    # all letters of a name, but for a "value" at its end, which says that the value comes next
+    after = r"(?P<after>[\w.-]{0,40}?(?=value|default)|[\w.-]{0,40}+(?![\w.-]))"
+    return re.compile(rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}".encode())
 
 
 def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -> Hit | None:

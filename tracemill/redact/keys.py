@@ -92,14 +92,14 @@ KEYS: tuple[Phrase, ...] = (
     Phrase(
         "aws pair",
         "aws_secret_key",
-        r"A[KS]IA[A-Z2-7]{16}[^;{}]{1,}[\w+/]{40}",
+        r"(?-i:A[KS]IA[A-Z2-7]{16})",
         rf"(?<!\w){_AWS_ID}{_BETWEEN}{_AWS_SECRET}",
         _accept_aws_secret,
     ),
     Phrase(
-        "aws pair, other order",
+        "aws pair",
         "aws_secret_key",
-        r"[\w+/]{40}[^\w+/][^;{}]{0,}A[KS]IA[A-Z2-7]{16}",
+        "",
         rf"{_AWS_SECRET}(?=[^\w+/](?:[^;{{}}\w]|\w(?![\w+/]{{39}})){{0,60}}{_AWS_ID})",
         _accept_aws_secret,
     ),
@@ -120,7 +120,7 @@ KEYS: tuple[Phrase, ...] = (
     Phrase(
         "twilio pair",
         "twilio_key",
-        r"AC[0-9a-f]{32}[^\n]{1,}[0-9a-f]{32}",
+        r"(?-i:AC)[0-9a-f]{32}[^\n]{1,}[0-9a-f]{32}",
         rf"(?<!\w)(?-i:AC)[0-9a-f]{{32}}(?:{_QUOTE})?[ \t]{{0,2}}[,:;/|]?[ \t]{{0,2}}(?:\r?\n[ \t]{{0,12}})?"
         rf"(?:[\w ]{{0,20}}[=:][ \t]{{0,2}})?"
         rf"(?:{_QUOTE})?([0-9a-f]{{32}})(?!\w)",

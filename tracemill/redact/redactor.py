@@ -18,9 +18,11 @@ from typing import Any, Protocol, TypeVar, cast
 from msgspec import structs
 
 from tracemill.redact.assignments import find_assigned, is_secret_name
-from tracemill.redact.finding import build_gate, find_hits
-from tracemill.redact.names import HOME_LABELS, SLUG_LABEL
+from tracemill.redact.finding import Hit, build_gate, find_hits
+from tracemill.redact.json_text import HIDDEN_LABEL, JSON_STRING, is_home_plain, is_json
 from tracemill.redact.phrases import find_phrases
+from tracemill.redact.tally import Tally
+from tracemill.redact.texts import join_texts
 from tracemill.trace import Message, ToolCall, Trace
 
 #: Fixed, so that partitions, resumed and repeated runs agree on placeholders; no secret.
@@ -29,40 +31,15 @@ DEFAULT_SALT = b"tracemill"
 _MIN_CHARS = 6
 _MAX_PASSES = 4
 _MAX_SHORT_CHARS = 200
-_find_escape = re.compile(r"\\[u/]").search  # faster than two searches by "in"
-_JSON_STRING = re.compile(r'"(?P<body>[^"\\]*+(?:\\.[^"\\]*+)*+)"(?P<colon>[ \t\r\n]*+:)?')
-#: Writing in which a home directory may end elsewhere than in the string that it stands for: escapes but ``\\n``,
-#: ``\\"`` and ``\\\\``, line breaks, paths of Windows; the second: also the name of a project folder at the start of a
-#: line, where the gate has seen one.
-_ODD_JSON, _ODD_JSON_SLUG = (
-    re.compile(rf'[^\\\n]*+(?:\\(?:["\\](?<!sers\\\\)|n{but})[^\\\n]*+)*+(?:[\\\n])') for but in ("", "(?!-)")
-)
 _KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 #: Fields of a ``Trace`` that hold no text of the trace.
 _PLAIN_FIELDS = frozenset({"source_kind", "messages", "started_at", "ended_at", "dropped", "redacted"})
 _TEXT_FIELDS = tuple(name for name in Trace.__struct_fields__ if name not in {*_PLAIN_FIELDS, "tools"})
+#: Of these, those with a path, in which the gate mostly sees a home: they would hide that nothing is in the others.
+_PATH_FIELDS = frozenset({"source_path", "cwd", "project_path"})
 _MOST_CLEAN_TOOLS = 1_000
-
-Counts = dict[str, int]
-
-
-class _Tally:
-    """What one pass over a trace counts, and what it needs not do twice: short texts without a hit, placeholders.
-
-    ``labels``: all that the gate gave on the way.
-    """
-
-    __slots__ = ("clean", "counts", "labels", "placeholders")
-
-    def __init__(self, before: _Tally | None = None) -> None:
-        self.counts: Counts = {}
-        self.labels: frozenset[str] = frozenset()
-        self.clean: set[str] = before.clean if before else set()
-        self.placeholders: dict[tuple[str, str], str] = before.placeholders if before else {}
-
-    def add(self, kind: str, number: int = 1) -> None:
-        """Count ``number`` placeholders more of ``kind``."""
-        self.counts[kind] = self.counts.get(kind, 0) + number
+_MOST_CLEAN_PROMPTS = 100
+_MAX_PROMPT_CHARS = 50_000
 
 
 class LossLike(Protocol):
@@ -89,8 +66,8 @@ AnyValue = TypeVar("AnyValue")
 
 
 class Redactor:
-    """Redacts texts, values and traces. It holds nothing of what it saw but tool
-    definitions without a finding: one instance serves any number of threads and files.
+    """Redacts texts, values and traces. It holds nothing of what it saw but tool definitions and
+    system prompts without a finding: one instance serves any number of threads and files.
 
     ``extra``: further rules as ``(kind, regular expression)``; group 1 is replaced, or the whole match.
     ``salt``: keys the hash in the placeholders. The default is a constant, so anyone who guesses a value can check the
@@ -103,28 +80,30 @@ class Redactor:
 
     def __init__(self, extra: Sequence[tuple[str, str]] = (), salt: bytes | None = None) -> None:
         self._clean_tools: dict[int, Any] = {}  # held, so that no other object can have the same id
+        self._clean_prompts: set[str] = set()
         self._extra = tuple(_compile_extra(kind, pattern) for kind, pattern in extra)
         self._key = hashlib.blake2b(DEFAULT_SALT if salt is None else salt, digest_size=32).digest()
 
     def redact_text(self, text: str) -> str:
         """The text with placeholders; the same object where there was nothing to replace."""
-        return self._redact(text, _Tally())
+        return self._redact(text, Tally(build_gate().get_look()))
 
     def redact_value(self, value: AnyValue) -> AnyValue:
         """A JSON-like value of the same shape, keys and texts redacted; the same object where nothing was replaced."""
-        return cast(AnyValue, self._redact_value(value, _Tally()))
+        return cast(AnyValue, self._redact_value(value, Tally(build_gate().get_look())))
 
     def redact_trace(self, trace: Trace) -> Trace:
         """The trace with placeholders in all its fields, and their number by kind added to ``redacted``."""
-        tally = _Tally()
+        tally = Tally(build_gate().get_look())
         changes: dict[str, Any] = {}
         if trace.tools and (tools := self._redact_tools(trace.tools, tally)) is not trace.tools:
             changes["tools"] = tools
-        for name in _TEXT_FIELDS:
-            old = getattr(trace, name)
-            if old and (new := self._redact_value(old, tally)) is not old:
+        fields = [(name, value) for name in _TEXT_FIELDS if (value := getattr(trace, name))]
+        is_clean = self._is_clean([value for name, value in fields if name not in _PATH_FIELDS], tally)
+        for name, old in fields:
+            if (not is_clean or name in _PATH_FIELDS) and (new := self._redact_value(old, tally)) is not old:
                 changes[name] = new
-        messages = tuple(self._redact_message(message, tally) for message in trace.messages)
+        messages = tuple([self._redact_message(message, tally) for message in trace.messages])
         counts = tally.counts
         if not counts:
             return trace
@@ -138,21 +117,27 @@ class Redactor:
             return loss
         return cast(AnyLoss, replace(cast(Any, loss), path=path, detail=detail, content=content))
 
-    def _redact_tools(self, tools: Sequence[Any], tally: _Tally) -> Sequence[Any]:
+    def _redact_tools(self, tools: Sequence[Any], tally: Tally) -> Sequence[Any]:
         """Definitions that many traces share (readers keep them) are looked at once where nothing is found in them."""
         if all(self._clean_tools.get(id(tool)) is tool for tool in tools):
             return tools
-        redacted = self._redact_value(tools, tally)
+        redacted = tools if self._is_clean(tools, tally) else self._redact_value(tools, tally)
         if redacted is tools:
             if len(self._clean_tools) > _MOST_CLEAN_TOOLS:
                 self._clean_tools.clear()
             self._clean_tools.update((id(tool), tool) for tool in tools)
         return redacted
 
-    def _redact_message(self, message: Message, tally: _Tally) -> Message:
+    def _is_clean(self, values: Sequence[Any], tally: Tally) -> bool:
+        """Whether one look at all texts of JSON-like values tells that they hold nothing."""
+        texts = None if self._extra else join_texts(values)
+        return texts is not None and not tally.look(texts)
+
+    def _redact_message(self, message: Message, tally: Tally) -> Message:
         content, reasoning, model, calls = message.content, message.reasoning_content, message.model, message.tool_calls
         if isinstance(content, str):
-            content = self._redact(content, tally)
+            redact = self._redact_prompt if message.role == "system" else self._redact
+            content = redact(content, tally)
         elif content:
             content = self._redact_value(content, tally)
         if reasoning:
@@ -167,23 +152,40 @@ class Redactor:
             return message
         return structs.replace(message, content=content, reasoning_content=reasoning, tool_calls=calls, model=model)
 
-    def _redact_call(self, call: ToolCall, tally: _Tally) -> ToolCall:
+    def _redact_prompt(self, text: str, tally: Tally) -> str:
+        """A system prompt is that of many traces: it is looked at once where nothing is found in it."""
+        if text in self._clean_prompts:
+            return text
+        redacted = self._redact(text, tally)
+        if redacted is text and len(text) <= _MAX_PROMPT_CHARS:
+            if len(self._clean_prompts) >= _MOST_CLEAN_PROMPTS:
+                self._clean_prompts.clear()
+            self._clean_prompts.add(text)
+        return redacted
+
+    def _redact_call(self, call: ToolCall, tally: Tally) -> ToolCall:
         arguments = self._redact_arguments(call.arguments, tally)
         return call if arguments is call.arguments else structs.replace(call, arguments=arguments)
 
-    def _redact_arguments(self, text: str, tally: _Tally) -> str:
+    def _redact_arguments(self, text: str, tally: Tally) -> str:
         """Redact JSON text string by string, so that it stays valid and all else in it stays as it was written."""
-        found = _Tally(tally)
-        redacted = self._redact(text, found)
-        if redacted is text:  # nothing but what an escaped letter or slash may hide
-            is_done = "\\" not in text or _find_escape(text) is None
-        else:
-            odd = _ODD_JSON_SLUG if SLUG_LABEL in found.labels else _ODD_JSON
-            is_done = not self._extra and found.labels <= HOME_LABELS and not odd.match(text)
-        if is_done or not _is_json(text):
+        labels = tally.look(text)
+        hits = find_hits(text, labels, self._extra) if (labels or self._extra) and len(text) >= _MIN_CHARS else ()
+        if not hits:
+            return self._redact_strings(text, tally) if HIDDEN_LABEL in labels else text
+        found = Tally(tally.look, tally)
+        redacted = self._replace(text, labels, hits, found)
+        is_done = not self._extra and is_home_plain(text, found.labels)
+        if is_done or not is_json(text):
             for kind, number in found.counts.items():
                 tally.add(kind, number)
             return redacted
+        return self._redact_strings(text, tally)
+
+    def _redact_strings(self, text: str, tally: Tally) -> str:
+        """Redact every string of JSON text by itself; text that is no JSON stays."""
+        if not is_json(text):
+            return text
         key = ""
 
         def replace(match: re.Match[str]) -> str:
@@ -196,14 +198,16 @@ class Redactor:
                 return match[0]
             return json.dumps(new, ensure_ascii=literal.isascii()) + (match["colon"] or "")
 
-        redacted = _JSON_STRING.sub(replace, text)
+        redacted = JSON_STRING.sub(replace, text)
         return text if redacted == text else redacted
 
-    def _redact_value(self, value: Any, tally: _Tally, name: str = "") -> Any:
+    def _redact_value(self, value: Any, tally: Tally, name: str = "") -> Any:
         """Redact all keys and texts of a JSON-like value; ``name``: the key under which it stands."""
         if isinstance(value, str):
             return self._redact_named(name, value, tally)
-        if isinstance(value, Mapping):
+        if value is None or isinstance(value, int | float):
+            return value
+        if isinstance(value, dict | Mapping):  # the first is quick to tell
             items = cast("Mapping[Any, Any]", value)
             pairs = [(self._redact_value(key, tally), self._redact_value(items[key], tally, str(key))) for key in items]
             same = all(old is key and items[old] is new for old, (key, new) in zip(items, pairs, strict=True))
@@ -211,12 +215,12 @@ class Redactor:
         if isinstance(value, list | tuple):
             entries = cast("list[Any] | tuple[Any, ...]", value)
             changed = [self._redact_value(entry, tally) for entry in entries]
-            if all(new is old for new, old in zip(changed, entries, strict=True)):
+            if not any(map(is_not, changed, entries)):
                 return entries
             return tuple(changed) if isinstance(value, tuple) else changed
         return value
 
-    def _redact_named(self, name: str, text: str, tally: _Tally) -> str:
+    def _redact_named(self, name: str, text: str, tally: Tally) -> str:
         """Redact a text that is the value of ``name`` in an object: ``{"password": "…"}``."""
         redacted = self._redact(text, tally)
         if redacted is not text or not name or len(text) > 1000 or not is_secret_name(name):
@@ -224,26 +228,30 @@ class Redactor:
         head = f'"{name}": "'
         body = text.replace("\\", "\\\\").replace('"', '\\"')
         whole = f'{head}{body}"'
-        labels = build_gate().list_open(whole)
+        labels = tally.look(whole)
         for start, end, kind in (*find_assigned(whole, labels), *find_phrases(whole, labels)):
             if start == len(head) and end == start + len(body):
                 tally.add(kind)
                 return self._build_placeholder(text, kind)
         return text
 
-    def _redact(self, text: str, tally: _Tally) -> str:
+    def _redact(self, text: str, tally: Tally) -> str:
         """Redact a text until nothing is found in it any more, and count what was replaced."""
         is_short = len(text) <= _MAX_SHORT_CHARS  # a longer one is cheaper to scan again than to keep
         if is_short and (len(text) < _MIN_CHARS or text in tally.clean):
             return text
-        gate, placeholders, counts = build_gate(), tally.placeholders, tally.counts
+        labels = tally.look(text)
+        hits = find_hits(text, labels, self._extra) if labels or self._extra else ()
+        if hits:
+            return self._replace(text, labels, hits, tally)
+        if is_short:
+            tally.clean.add(text)
+        return text
+
+    def _replace(self, text: str, labels: frozenset[str], hits: Sequence[Hit], tally: Tally) -> str:
+        """Put placeholders in the place of ``hits``, then of what is found after that."""
+        placeholders, counts = tally.placeholders, tally.counts
         for _ in range(_MAX_PASSES):
-            labels = gate.list_open(text)
-            hits = find_hits(text, labels, self._extra)
-            if not hits:
-                if is_short:
-                    tally.clean.add(text)
-                return text
             tally.labels |= labels
             pieces: list[str] = []
             done = homes = 0
@@ -264,6 +272,9 @@ class Redactor:
                 counts["home"] = counts.get("home", 0) + homes
                 if homes == len(hits):
                     return text
+            labels = tally.look(text)
+            if not (hits := find_hits(text, labels, self._extra)):
+                break
         return text
 
     def _build_placeholder(self, value: str, kind: str) -> str:
@@ -278,13 +289,3 @@ def _compile_extra(kind: str, pattern: str) -> tuple[str, re.Pattern[str]]:
         return kind, re.compile(pattern)
     except re.error as error:
         raise ValueError(f"redaction rule {kind!r}: {pattern!r} is no regular expression: {error}") from error
-
-
-def _is_json(text: str) -> bool:
-    if text.lstrip()[:1] not in ("{", "[", '"'):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -6,6 +6,7 @@ import re
 import string
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 from tracemill.redact.shapes import is_key
 
@@ -66,12 +67,15 @@ def build_prefix_rule(kind: str, literals: str, tail: str, boundary: str = BOUND
     is_frequent = boundary == BASE64_BOUNDARY or min(map(len, names)) <= _SHORT_CHARS
     shared = "" if is_frequent else _share_tail(tail)
     begin = _BEGIN.match(tail)
-    gate = f"(?:{heads}){begin[1]}{{{min(int(begin[2]), _GATE_CHARS)}}}" if begin else ""
+    is_telling = begin is not None and (not is_frequent or int(begin[2]) >= _TELLING_CHARS)
+    gate = f"(?:{heads}){begin[1]}{{{min(int(begin[2]), _GATE_CHARS)}}}" if begin and is_telling else ""
     return Rule(kind, names, rf"{boundary}(?:{heads}){tail}", accept, ahead=ahead, gate=gate, tail=shared)
 
 
 #: Literals of this length are frequent in other words, those of base64 in images: they get a gate of their own.
 _SHORT_CHARS = 3
+#: With fewer a frequent literal is that of a word (``load_more_sessions``): the gate looks for the whole expression.
+_TELLING_CHARS = 12
 #: More than that tells a key no better from a word, and costs the gate more.
 _GATE_CHARS = 24
 _BEGIN = re.compile(r"(\[[^\]]+\])\{(\d+)")
@@ -79,6 +83,7 @@ _TAIL_LETTERS = ("A-Za-z0-9_-", "A-Za-z0-9_+/=.%-")
 _TAIL_CHARS = (30, 20, 12)
 
 
+@cache  # few tails, many rules
 def _share_tail(tail: str) -> str:
     """The widest of few patterns that matches the begin of all that ``tail`` matches; empty where there is none."""
     head = _BEGIN.match(tail)

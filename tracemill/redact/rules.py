@@ -135,7 +135,14 @@ _STRUCTURED: tuple[Rule, ...] = (
         rf"{BASE64_BOUNDARY}A(?:KI|SI|BI|CC)A[A-Z2-7]{{16}}(?![A-Za-z0-9+]|/(?!\d{{8}}/))",
         _accept_aws,
     ),
-    Rule("azure_secret", ("Q~",), rf"{BOUNDARY}[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.-]{{31,34}}", accept_key, (4,)),
+    Rule(
+        "azure_secret",
+        ("Q~",),
+        rf"{BOUNDARY}[A-Za-z0-9_~.]{{3}}\dQ~[A-Za-z0-9_~.-]{{31,34}}",
+        accept_key,
+        (4,),
+        gate=r"Q~[A-Za-z0-9_~.-]{31}",
+    ),
     # keys without the lines around them: how the structure of each sort begins, and PEM in base64
     Rule(
         "private_key",

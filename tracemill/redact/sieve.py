@@ -10,7 +10,7 @@ where ``tracemill.redact.gate`` saw that a rule can match, and then only that ru
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
 from functools import cache
 
@@ -35,13 +35,11 @@ class _Entry:
     rule: Rule
     literal: str
     pivot: int
-    pattern: re.Pattern[str]
 
 
 @dataclass(frozen=True, slots=True)
 class _Sieve:
-    gate: str
-    pattern: re.Pattern[str]
+    letter: str
     entries: tuple[_Entry, ...]
     labels: frozenset[str]
 
@@ -61,10 +59,10 @@ def list_key_needs() -> Iterator[Need]:
 def find_keys(text: str, labels: Set[str]) -> Iterator[tuple[int, int, str]]:
     """Yield ``(start, end, kind)`` of every match of a rule of ``labels``; matches of different rules may overlap."""
     for sieve in _build_sieves():
-        if sieve.labels.isdisjoint(labels) or sieve.gate not in text:
+        if sieve.labels.isdisjoint(labels) or _GATES.get(sieve.letter, sieve.letter) not in text:
             continue
         done: dict[str, int] = {}
-        for site in sieve.pattern.finditer(text):
+        for site in _compile_sieve(sieve.letter).finditer(text):
             for entry in sieve.entries:
                 start = site.start() - entry.pivot
                 if start >= done.get(entry.rule.kind, 0) and text.startswith(entry.literal, start):
@@ -73,8 +71,9 @@ def find_keys(text: str, labels: Set[str]) -> Iterator[tuple[int, int, str]]:
 
 def _try_rule(entry: _Entry, text: str, start: int, done: dict[str, int]) -> Iterator[tuple[int, int, str]]:
     rule = entry.rule
+    pattern = _compile_rule(rule.pattern)
     for back in rule.back:
-        if back > start or not (match := entry.pattern.match(text, start - back)):
+        if back > start or not (match := pattern.match(text, start - back)):
             continue
         # what was refused is not looked at again: a long run of the same literal stays linear
         done[rule.kind] = max(match.end(), start + 1)
@@ -87,19 +86,19 @@ def _try_rule(entry: _Entry, text: str, start: int, done: dict[str, int]) -> Ite
 def _build_sieves() -> tuple[_Sieve, ...]:
     groups: dict[str, list[_Entry]] = {}
     for rule in RULES:
-        pattern = re.compile(rule.pattern)
         for literal in rule.literals:
             letter, pivot = _choose_pivot(literal)
-            groups.setdefault(letter, []).append(_Entry(rule, literal, pivot, pattern))
+            groups.setdefault(letter, []).append(_Entry(rule, literal, pivot))
     return tuple(
-        _Sieve(
-            _GATES.get(letter, letter),
-            _compile_sieve(letter, entries),
-            tuple(entries),
-            frozenset(entry.rule.label for entry in entries),
-        )
+        _Sieve(letter, tuple(entries), frozenset(entry.rule.label for entry in entries))
         for letter, entries in groups.items()
     )
+
+
+@cache
+def _compile_rule(pattern: str) -> re.Pattern[str]:
+    """A rule's expression, when first tried: all of them take 30 ms."""
+    return re.compile(pattern)
 
 
 def _choose_pivot(literal: str) -> tuple[str, int]:
@@ -111,7 +110,9 @@ def _choose_pivot(literal: str) -> tuple[str, int]:
     return literal, 0
 
 
-def _compile_sieve(letter: str, entries: Iterable[_Entry]) -> re.Pattern[str]:
+@cache
+def _compile_sieve(letter: str) -> re.Pattern[str]:
+    entries = next(sieve.entries for sieve in _build_sieves() if sieve.letter == letter)
     if letter not in _PIVOTS:
         aheads = sorted({entry.rule.ahead for entry in entries})
         return re.compile(re.escape(letter) + (f"(?={'|'.join(aheads)})" if all(aheads) else ""))

@@ -75,7 +75,7 @@ _QUOTED = (
 )
 _PART = re.compile(rf"{_SPACE}(?:{_QUOTED}|(?:[^,()'\"]|\([^()]{{0,200}}\))++)?+{_SPACE}(?P<sign>[,)])")
 _NEXT = re.compile(rf"{_SPACE},{_SPACE}\(")
-_LINE = re.compile(rf"(?P<line>(?:(?!\\{{1,8}}[nr])[^\r\n])*+)(?:{_BREAK}|\Z)")
+_LINE = re.compile(rf"(?P<line>(?:[^\\\r\n]++|(?!\\{{1,8}}[nr])\\)*+)(?:{_BREAK}|\Z)")
 _NUMBERED = re.compile(r"[ \t]{0,8}\d{1,6}(?:\u2192|\t)")
 #: What a row has at least that holds a secret.
 _PASSWORD_CHARS, _KEY_CHARS = re.compile(r"[^\s|]{6}"), re.compile(r"[^\s|]{16}")
