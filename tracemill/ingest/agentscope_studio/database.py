@@ -1,9 +1,10 @@
 """AgentScope Studio's database → spans of a run, whatever generation wrote them.
 
 Up to Studio 1.0.8 ``span_table`` has the columns ``spanKind`` and ``run_id``, from 1.0.9 ``operationName`` and
-``conversationId``; an upgrade moves the old rows into the new table. A run is read with many short queries and no
-transaction: no lock is held between them, so a Studio that writes at the same time is not kept waiting; spans are only
-ever added. The attributes of a span, which repeat the whole prompt, are fetched one span at a time.
+``conversationId`` (``runId`` between the two); an upgrade moves the old rows into the new table. A run is read with
+many short queries and no transaction: no lock is held between them, so a Studio that writes at the same time is not
+kept waiting; spans are only ever added. The attributes of a span, which repeat the whole prompt, are fetched one span
+at a time.
 Where the folder cannot be written to, SQLite cannot join the log of another process; then the file alone is read, and
 that is counted as ``log_not_joined``.
 
@@ -31,6 +32,8 @@ READ_ERRORS = (sqlite3.Error, UnicodeError, OverflowError, ValueError)
 _TABLES = ("span_table", "span_table_old_backup")
 _HEAVY_COLUMNS = ("attributes", "events", "links", "resource", "scope")
 _CHUNK_ROWS = 500
+#: What stands for the run where there is none: nothing, Studio's word, AgentScope 2's.
+_NO_RUNS = "('', 'unknown', '[no_session_id]')"
 _KINDS = {
     **{"LLM": "model", "chat": "model", "text_completion": "model", "generate_content": "model"},
     **{"AGENT": "agent", "invoke_agent": "agent"},
@@ -100,8 +103,9 @@ def find_tables(database: sqlite3.Connection) -> list[Table]:
         columns = frozenset(decode_text(row[1]) for row in database.execute(f"PRAGMA table_info({name})").fetchall())
         if not {"id", "traceId", "parentSpanId", "name", "attributes"} <= columns:
             continue
-        if {"conversationId", "startTimeUnixNano"} <= columns:
-            run = "CASE WHEN coalesce(conversationId, '') IN ('', 'unknown') THEN traceId ELSE conversationId END"
+        named = next((column for column in ("conversationId", "runId") if column in columns), None)
+        if named is not None and "startTimeUnixNano" in columns:
+            run = f"CASE WHEN coalesce({named}, '') IN {_NO_RUNS} THEN traceId ELSE {named} END"
             tables.append(Table(name, columns, run, "startTimeUnixNano"))
         elif {"run_id", "spanKind", "startTime"} <= columns:
             tables.append(Table(name, columns, "coalesce(run_id, traceId)", "startTime"))

@@ -3,6 +3,8 @@
 AgentScope stores each prompt as its formatter wrote it. Read here: OpenAI (``tool_calls``, role ``tool``), DashScope
 (blocks without a type, or one string), Ollama (arguments as an object, ``images``), Anthropic (``tool_use`` and
 ``tool_result`` blocks), Gemini (``parts``, role ``model``), OpenAI's response items, ``parts`` of OpenTelemetry.
+AgentScope 2 writes no provider's shape but its own messages as such parts, a whole reply as one of them, with the
+results within it.
 
 A prompt repeats all that was said before it. So each message carries its own losses, which count when the message is
 taken, and a mark by which it is known again.
@@ -17,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tracemill.ingest.content_parts import Content, read_content
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text
+from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text, parse_json
 from tracemill.ingest.model_turn import ModelTurn
 from tracemill.ingest.source import Loss, LossLog
 from tracemill.trace import Message, ToolCall
@@ -28,6 +30,7 @@ _ROLES = {
 }
 _CALL_TYPES = ("tool_use", "tool_call", "function_call")
 _RESULT_TYPES = ("tool_result", "tool_call_response", "function_call_output")
+_DATA_TYPES = ("text", "data")
 _THOUGHT_TYPES = ("thinking", "reasoning")
 #: What AgentScope itself puts into the user role.
 _INJECTED_STARTS = (
@@ -109,6 +112,12 @@ def find_origin(text: str) -> str:
     return "injected" if text.lstrip().startswith(_INJECTED_STARTS) else "human"
 
 
+def read_output(value: Any, log: LossLog) -> Content:
+    """What a tool gave back: a text, or blocks."""
+    value = _load_blocks(value)
+    return read_content([_rewrite_block(block) for block in value] if isinstance(value, list) else value, log)
+
+
 def _read_item(item: Any, log: LossLog) -> Iterator[Message]:
     record = as_record(item)
     if not record:
@@ -128,24 +137,50 @@ def _read_item(item: Any, log: LossLog) -> Iterator[Message]:
 
 
 def _read_said(role: str, record: Mapping[str, Any], log: LossLog) -> Iterator[Message]:
-    turn = ModelTurn(line=0)
-    turn.add_reasoning(get_text(record, "reasoning_content") or "")
     parts, content = record.get("parts"), record.get("content")
     blocks = parts if isinstance(parts, list) else content if isinstance(content, list) else [content or ""]
+    *earlier, blocks = _split_turns(blocks) if role == "assistant" else [blocks]
+    for group in earlier:
+        yield from _read_turn(group, log)
+    turn = ModelTurn(line=0)
+    turn.add_reasoning(get_text(record, "reasoning_content") or "")
     results = read_blocks(blocks, turn, log)
     for image in as_list(record.get("images")):
         source = {"type": "base64", "data": image, "media_type": "image"}
         results += read_blocks([{"type": "image", "source": source}], turn, log)
     for item in as_list(record.get("tool_calls")):
         turn.calls.extend(_read_call({**as_record(item), **as_record(as_record(item).get("function"))}, log))
-    yield from results
     message = turn.to_message()
-    if role == "assistant" and not turn.is_empty:
-        yield message
-    elif role == "system" and message.content:
+    if role == "assistant":
+        yield from () if turn.is_empty else (message,)
+        yield from results
+        return
+    yield from results
+    if role == "system" and message.content:
         yield Message("system", message.content, "injected")
     elif role == "user" and message.content:
         yield Message("user", message.content, "injected" if find_origin(message.text) == "injected" else "human")
+
+
+def _split_turns(blocks: Sequence[Any]) -> list[list[Any]]:
+    """The model turns of one message, each with the results of its calls: AgentScope 2 keeps a reply as one message."""
+    groups: list[list[Any]] = [[]]
+    is_answered = False
+    for block in blocks:
+        is_result = _find_result(as_record(block)) is not None
+        if is_answered and not is_result:
+            groups.append([])
+        groups[-1].append(block)
+        is_answered = is_result
+    return groups
+
+
+def _read_turn(blocks: Sequence[Any], log: LossLog) -> Iterator[Message]:
+    turn = ModelTurn(line=0)
+    results = read_blocks(blocks, turn, log)
+    if not turn.is_empty:
+        yield turn.to_message()
+    yield from results
 
 
 def _read_response_item(record: Mapping[str, Any], log: LossLog) -> Iterator[Message]:
@@ -174,27 +209,36 @@ def _read_call(record: Mapping[str, Any], log: LossLog) -> list[ToolCall]:
     return [ToolCall(get_text(record, "call_id", "id") or "", name, raw if raw is not None else dump_json(given))]
 
 
-def _read_result(record: Mapping[str, Any], log: LossLog) -> Message | None:
+def _find_result(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What a block says of a result; None where it is no result."""
     inner = record.get("function_response", record.get("functionResponse"))
-    if not isinstance(inner, dict):
-        if record.get("type") not in _RESULT_TYPES:
-            return None
-        inner = record
+    if isinstance(inner, dict):
+        return as_record(inner)
+    return record if record.get("type") in _RESULT_TYPES else None
+
+
+def _read_result(record: Mapping[str, Any], log: LossLog) -> Message | None:
+    inner = _find_result(record)
+    if inner is None:
+        return None
     given = next((inner[key] for key in ("content", "output", "response", "result") if inner.get(key) is not None), "")
     if isinstance(given, dict) and len(given) == 1 and next(iter(given)) in ("output", "result"):
         given = next(iter(given.values()))
     is_error = inner.get("is_error")
     return Message(
         "tool",
-        _read_output(given, log),
+        read_output(given, log),
         "tool",
         tool_call_id=get_text(inner, "tool_use_id", "call_id", "id"),
         is_error=is_error if isinstance(is_error, bool) else None,
     )
 
 
-def _read_output(value: Any, log: LossLog) -> Content:
-    return read_content([_rewrite_block(block) for block in value] if isinstance(value, list) else value, log)
+def _load_blocks(value: Any) -> Any:
+    """The blocks of a result that AgentScope 2 wrote as JSON text, each with an id of its own; else the value."""
+    loaded = parse_json(value) if isinstance(value, str) and value.startswith("[{") else None
+    blocks = [as_record(block) for block in as_list(loaded)]
+    return loaded if blocks and all(block.get("type") in _DATA_TYPES and "id" in block for block in blocks) else value
 
 
 def _rewrite_block(block: Any) -> Any:
@@ -207,6 +251,9 @@ def _rewrite_block(block: Any) -> Any:
         return {"type": "image", "source": {"data": inline.get("data"), "media_type": media_type}}
     if kind == "text" and isinstance(content, str) and "text" not in record:
         return {"type": "text", "text": content}
+    source = as_record(record.get("source"))
+    if kind == "data" and str(source.get("media_type")).startswith("image/"):
+        return {"type": "image", "source": source}
     if kind is None and isinstance(record.get("image"), str):
         return {"type": "image_url", "image_url": record["image"]}
     if kind == "blob" and record.get("modality") == "image":

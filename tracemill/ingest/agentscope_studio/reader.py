@@ -6,7 +6,8 @@ that another program keeps locked is waited for, 10 s in all; what cannot be rea
 
 Checked against Studio at 23eb7c0b with AgentScope 1.0.7 (the old generation of ``span_table``) and Studio 1.0.9 with
 AgentScope 1.0.14 and 1.0.21 (the new one); upgrades in place as the migrations of Studio write them, nested attributes
-and flat ones. A row is a span; one of the old generation, its ``attributes`` cut short::
+and flat ones; spans that AgentScope 2.0.11 wrote (``TracingMiddleware``), in Studio's new table. A row is a span; one
+of the old generation, its ``attributes`` cut short::
 
     {"id": "e4fd4288aa24d6e4", "traceId": "c81acb79342f1476", "parentSpanId": "4b53f8d084a55b8b",
      "name": "OpenAIChatModel.__call__", "spanKind": "LLM", "startTime": "2026-11-21T06:53:29.441Z", "status": "OK",
@@ -24,12 +25,14 @@ summary of a compressed memory, as a message of origin ``compaction``. A closing
 (AgentScope up to 1.0.7) is the answer that it carries. Of a history folded into one text for several agents what is new
 is told by the messages that the agent was given; where that cannot be told the text stays as it was. A result failed
 (``is_error``) where its span did, or where AgentScope's own tools report a return code other than 0; otherwise nobody
-says. Hints of AgentScope in the user role are ``injected``.
+says, but AgentScope 2, which tells the state of each. A reply of AgentScope 2 that waited for a person's leave or for
+another program is one reply, however many spans of the agent it took. Hints of AgentScope in the user role are
+``injected``.
 Counted: model spans that failed (``api_error_message``; their messages also in ``source_meta["model_failures"]``),
 attributes that cannot be read, spans without prompt or answer (``malformed_record``), agents and runs that asked no
 model (``no_messages``), a write-ahead log beside the database of which something cannot be read (``log_not_joined``).
-Dropped: formatter spans, embeddings, latencies, ``finish_reasons`` (AgentScope writes ``stop``
-whatever happened), and ``message_table`` with the other tables of the user interface, which repeat the spans.
+Dropped: formatter spans, embeddings, latencies, ``finish_reasons`` but ``interrupted`` (AgentScope writes ``stop``
+whatever else happened), and ``message_table`` with the other tables of the user interface, which repeat the spans.
 
 ``trace_id`` is the reply's OpenTelemetry trace id, with its span's id where several replies share one.
 ``root_session_id`` is the run's id. There is no verdict: success and reward are unknown.

@@ -1,6 +1,7 @@
 """Spans of a run → replies: the model calls, tool calls and prompts that belong to one reply of one agent.
 
-A span belongs to the nearest agent above it. What a tool asks a model by itself is a reply of its own, below the one
+A span belongs to the nearest agent above it; what an agent of AgentScope 2 did after it had waited for a person or for
+another program, to the reply that waited. What a tool asks a model by itself is a reply of its own, below the one
 that called the tool. A span arrives when its work is done: spans whose agent is not there yet make a partial reply.
 """
 
@@ -17,12 +18,14 @@ from tracemill.ingest.source import LossLog
 class Reply:
     """One reply: ``owner`` is the agent's (or tool's) span, None where it has not arrived or a model was asked alone.
 
-    ``parent_key`` is the key of the reply from within which this one was asked for.
+    ``parent_key`` is the key of the reply from within which this one was asked for, ``last_owner`` the agent's span in
+    which it ended, where it waited in between.
     """
 
     key: str
     trace_id: str
     owner: Span | None = None
+    last_owner: Span | None = None
     parent_key: str | None = None
     is_partial: bool = False
     models: list[Span] = field(default_factory=list[Span])
@@ -44,22 +47,27 @@ class Reply:
     def ended_at(self) -> str | None:
         """When it ended; of a partial one, when its last part did."""
         if self.owner:
-            return self.owner.ended_at
+            return (self.last_owner or self.owner).ended_at
         return max((span.ended_at for span in (*self.models, *self.tools) if span.ended_at), default=None)
 
 
-def group_spans(spans: Sequence[Span], log: LossLog) -> list[Reply]:
-    """The replies that asked a model, in order of their start; agents that never did are logged."""
+def group_spans(spans: Sequence[Span], continued: Mapping[str, Span], log: LossLog) -> list[Reply]:
+    """The replies that asked a model, in order of their start; agents that never did are logged.
+
+    ``continued``: by its id, the first span of the reply that an agent's span goes on with.
+    """
     by_id = {span.id: span for span in spans}
     replies: dict[str, Reply] = {}
     agents: dict[str, Span] = {}
     for span in spans:
-        if span.kind == "agent":
+        if span.kind == "agent" and span.id not in continued:
             agents[span.id] = span
         if span.kind not in ("model", "tool", "formatter"):
             continue
         owner, top = _climb(span, by_id)
-        reply = _place(span, owner, top, replies)
+        first = continued.get(owner.id) if owner else None
+        reply = _place(span, first or owner, top, replies)
+        reply.last_owner = owner if first else reply.last_owner
         {"model": reply.models, "tool": reply.tools, "formatter": reply.formatters}[span.kind].append(span)
     asked = {key: reply for key, reply in replies.items() if reply.models}
     for reply in asked.values():

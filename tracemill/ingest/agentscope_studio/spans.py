@@ -15,10 +15,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tracemill.ingest.agentscope_studio.prompts import read_blocks
+from tracemill.ingest.agentscope_studio.prompts import read_blocks, read_output
 from tracemill.ingest.content_parts import Content, read_content
 from tracemill.ingest.json_decode import decode_json
-from tracemill.ingest.json_fields import as_list, as_record, get_int, get_text, parse_json, read_tool_definitions
+from tracemill.ingest.json_fields import (
+    as_list,
+    as_record,
+    get_int,
+    get_text,
+    parse_json,
+    parse_record,
+    read_tool_definitions,
+)
 from tracemill.ingest.model_turn import ModelTurn
 from tracemill.ingest.source import Loss, LossLog
 
@@ -28,6 +36,11 @@ _MESSAGE_HEAD = re.compile(r"Msg\(id='[^']*', name='")
 _CONTENT_START, _ROLE_START = "', content=", ", role='"
 _RETURN_CODE = re.compile(r"\s*<returncode>(-?\d{1,10})</returncode>")
 _LISTS = ("[", "{")
+#: The only reason for which an answer ended that AgentScope tells apart, from 2 on.
+_INTERRUPTED = "interrupted"
+_PROVIDER_OF_CACHES = "anthropic"
+#: How a tool ended, as AgentScope 2 says it, with whether it failed.
+_STATES = {"success": False, "error": True, "interrupted": True, "denied": True}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,8 @@ def read_answer(attributes: Mapping[str, Any], turn: ModelTurn, log: LossLog) ->
         content = [content]
     if not isinstance(content, list):
         messages = _load(_dig(attributes, "gen_ai.output.messages") or output.get("messages"))
+        reasons = [as_record(message).get("finish_reason") for message in as_list(messages)]
+        turn.stop_reason = _INTERRUPTED if _INTERRUPTED in reasons else turn.stop_reason
         content = [part for message in as_list(messages) for part in as_list(as_record(message).get("parts"))]
     read_blocks(content, turn, log)
     turn.usage = _read_usage(attributes, as_record(output.get("usage")), log)
@@ -103,6 +118,12 @@ def read_agent(attributes: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Id and name of an agent; either is None where the span does not say."""
     agent, metadata = as_record(_dig(attributes, "gen_ai.agent")), as_record(attributes.get("metadata"))
     return get_text(agent, "id") or get_text(metadata, "id"), get_text(agent, "name") or get_text(metadata, "name")
+
+
+def find_continued_id(attributes: Mapping[str, Any]) -> tuple[str | None, bool]:
+    """The id of the reply that an agent of AgentScope 2 gave, and whether it went on with one that had waited."""
+    told = as_record(_dig(attributes, "agentscope.agent"))
+    return get_text(told, "reply_id"), get_text(told, "incoming_event_type") is not None
 
 
 def read_inputs(attributes: Mapping[str, Any]) -> list[Spoken]:
@@ -137,8 +158,11 @@ def read_tool(attributes: Mapping[str, Any], is_failed: bool, ended_at: str | No
     call_id = get_text(as_record(_dig(attributes, "gen_ai.tool.call")), "id") or get_text(call, "id") or ""
     output = _dig(attributes, "agentscope.function.output") or attributes.get("output")
     output = output or _dig(attributes, "gen_ai.tool.call.result")
-    content = _read_tool_content(output, log)
-    return ToolAnswer(call_id, content, True if is_failed else None, ended_at, tuple(log.losses))
+    told = parse_record(output)
+    state = get_text(told, "state") if isinstance(told.get("content"), list) else None
+    content = _read_tool_content(output if state is None else told, log)
+    is_error = True if is_failed else _STATES.get(state or "")
+    return ToolAnswer(call_id, content, is_error, ended_at, tuple(log.losses))
 
 
 def read_return_code(content: Content) -> bool | None:
@@ -177,7 +201,7 @@ def _read_tool_content(output: Any, log: LossLog) -> Content | None:
             return output or None
         return read_content(fields["content"], log)
     if isinstance(output, dict):
-        return read_content(output.get("content", output), log)
+        return read_output(output.get("content", output), log)
     return read_content(output, log) if isinstance(output, list) else None
 
 
@@ -220,6 +244,10 @@ def _read_usage(attributes: Mapping[str, Any], told: Mapping[str, Any], log: Los
     details = told.get("metadata")
     if "input_tokens" in usage and isinstance(details, str) and details.startswith("Usage("):
         usage["input_tokens"] += sum(int(count) for count in _CACHE_COUNTS.findall(details))
+    elif "input_tokens" in usage and _dig(attributes, "gen_ai.provider.name") == _PROVIDER_OF_CACHES:
+        cached = as_record(_dig(attributes, "agentscope.usage"))
+        counts = (get_int(cached, key) or 0 for key in ("cache_input_tokens", "cache_creation_input_tokens"))
+        usage["input_tokens"] += sum(count for count in counts if count > 0)
     return usage or None
 
 

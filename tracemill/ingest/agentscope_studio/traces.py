@@ -10,9 +10,9 @@ from typing import Any
 from msgspec.structs import replace
 
 from tracemill.ingest.agentscope_studio.conversations import ANSWER_TOOL, Conversation, Item, ReplyReader
-from tracemill.ingest.agentscope_studio.database import Run, list_spans, read_attributes, read_run_row
+from tracemill.ingest.agentscope_studio.database import Run, Span, list_spans, read_attributes, read_run_row
 from tracemill.ingest.agentscope_studio.replies import Reply, group_spans, name_replies
-from tracemill.ingest.agentscope_studio.spans import read_agent, read_inputs
+from tracemill.ingest.agentscope_studio.spans import find_continued_id, read_agent, read_inputs
 from tracemill.ingest.agentscope_studio.threads import Agent, Part, Thread, Threads
 from tracemill.ingest.json_fields import get_text
 from tracemill.ingest.source import LossLog
@@ -39,7 +39,8 @@ class RunReader:
 
     def read(self) -> Iterator[Trace]:
         """The traces of the run, in order of their start."""
-        replies = group_spans(list_spans(self.database, self.run, self.log), self.log)
+        spans = list_spans(self.database, self.run, self.log)
+        replies = group_spans(spans, self._find_continued(spans), self.log)
         if not replies:
             self.log.drop("no_messages", detail=f"run {self.run.id} has no span of a model"[:200])
         self.names = name_replies(replies)
@@ -59,6 +60,22 @@ class RunReader:
         if self.by == "run":
             yield from self._build_threads()
             yield from self._build_asides(asides)
+
+    def _find_continued(self, spans: Sequence[Span]) -> dict[str, Span]:
+        """Agents' spans that go on with a reply that had waited, by their ids, with the first span of that reply."""
+        first: dict[str, Span] = {}
+        continued: dict[str, Span] = {}
+        for span in spans:
+            version = span.row.get("instrumentationVersion")
+            if span.kind != "agent" or not isinstance(version, bytes) or version.startswith((b"0.", b"1.")):
+                continue
+            attributes = read_attributes(self.database, span, LossLog(path="")) or {}
+            reply_id, is_continued = find_continued_id(attributes)
+            if reply_id is not None and is_continued and reply_id in first:
+                continued[span.id] = first[reply_id]
+            elif reply_id is not None:
+                first[reply_id] = span
+        return continued
 
     def _read_agent(self, reply: Reply) -> Agent:
         if reply.owner is None:

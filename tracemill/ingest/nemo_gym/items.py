@@ -9,8 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text
+from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text, read_tool_definitions
 from tracemill.ingest.model_turn import ModelTurn
+from tracemill.ingest.nemo_gym.hosted import (
+    HOSTED_TYPES,
+    get_tool_name,
+    list_arguments,
+    list_found,
+    rewrite_screenshot,
+)
 from tracemill.ingest.openai_chat.parts import read_said, split_thoughts
 from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
@@ -18,6 +25,8 @@ from tracemill.trace import Message, ToolCall
 
 _FAILED_STATES = ("failed", "incomplete")
 _SYSTEM_ROLES = ("system", "developer")
+#: What an agent's harness says in the role of a user.
+_INJECTED_STARTS = ("You did not respond with a valid tool call. This may mean",)
 
 
 class ItemReader:
@@ -33,6 +42,7 @@ class ItemReader:
         self.known_ids: set[str] = set()
         self.latest_has_calls = True  # before any turn a result is nobody's
         self.count = 0
+        self.tools: tuple[dict[str, Any], ...] = ()
 
     def add_system(self, text: str) -> None:
         """Instructions that stand above the items."""
@@ -51,7 +61,7 @@ class ItemReader:
             return
         if not isinstance(items, list | None):
             self.log.drop("malformed_record", self.line, "items that are no list", dump_json(items))
-        for item in as_list(items):
+        for item in join_transitions(as_list(items), self.count):
             self.count += 1
             self._read_item(item)
 
@@ -92,7 +102,8 @@ class ItemReader:
             if not content:
                 self._refuse("a message without content", item)
             elif role == "user":
-                self.transcript.add(Message("user", content, "human"), self.line)
+                is_injected = isinstance(content, str) and content.startswith(_INJECTED_STARTS)
+                self.transcript.add(Message("user", content, "injected" if is_injected else "human"), self.line)
             else:
                 self.transcript.add(Message("system", content, "injected"), self.line)
         else:
@@ -116,13 +127,39 @@ class ItemReader:
         self._add_call(item, "local_shell", item.get("action"))
 
     def read_remote_call(self, item: Mapping[str, Any]) -> None:
-        """A call that the provider ran: its result lies in it."""
-        call_id = self._add_call(item, get_text(item, "name"), item.get("arguments"))
+        """A call that the provider ran: its result lies in it. One that was asked leave for is there already."""
+        asked_id = get_text(item, "approval_request_id")
+        is_known = asked_id in self.known_ids
+        call_id = asked_id if is_known else self._add_call(item, get_text(item, "name"), item.get("arguments"))
         error = item.get("error")
         if call_id is None or (error is None and item.get("output") is None):
             return
-        content = read_said(item.get("output") if error is None else error, self.log, self.line)
-        is_error = None if error is None else True
+        self._add_answer(call_id, item.get("output") if error is None else error, is_failed=error is not None)
+        if is_known:
+            self._end_turn()
+
+    def read_hosted_call(self, item: Mapping[str, Any]) -> None:
+        """A call whose tool is told by its type."""
+        kind = str(item.get("type"))
+        call_id = self._add_call(item, get_tool_name(kind), list_arguments(item))
+        found, is_failed = list_found(item), item.get("status") in _FAILED_STATES
+        if call_id is not None and (found is not None or is_failed):
+            self._add_answer(call_id, found, is_failed=is_failed)
+
+    def read_tool_list(self, item: Mapping[str, Any]) -> None:
+        """The tools of a server that the provider asked."""
+        self.tools += read_tool_definitions(item.get("tools"))
+
+    def read_leave(self, item: Mapping[str, Any]) -> None:
+        """Whether a call may be run: one that may not is answered by this."""
+        asked_id = get_text(item, "approval_request_id")
+        if item.get("approve") is False and asked_id in self.known_ids:
+            self._add_answer(str(asked_id), get_text(item, "reason"), is_failed=True)
+            self._end_turn()
+
+    def _add_answer(self, call_id: str, found: Any, *, is_failed: bool) -> None:
+        content = read_said(found, self.log, self.line)
+        is_error = True if is_failed else None
         self.answers.append(Message("tool", content, "tool", tool_call_id=call_id, is_error=is_error))
 
     def _add_call(self, item: Mapping[str, Any], name: str | None, arguments: Any) -> str | None:
@@ -137,7 +174,7 @@ class ItemReader:
     def read_output(self, item: Mapping[str, Any]) -> None:
         self._end_turn()
         call_id = get_text(item, "call_id")
-        content = read_said(item.get("output"), self.log, self.line)
+        content = read_said(rewrite_screenshot(item.get("output")), self.log, self.line)
         if not self.latest_has_calls and call_id not in self.known_ids:
             # What the environment says to a turn without calls, as terminals of Harbor's agents do.
             if content:
@@ -154,17 +191,30 @@ class ItemReader:
         return self.turn
 
     def _end_turn(self) -> None:
-        if self.turn is None:
-            return
-        message = self.turn.to_message()
-        self.latest_has_calls = bool(message.tool_calls)
-        self.transcript.add(message, self.line)
+        if self.turn is not None:
+            message = self.turn.to_message()
+            self.latest_has_calls = bool(message.tool_calls)
+            self.transcript.add(message, self.line)
         for answer in self.answers:
             self.transcript.add(answer, self.line)
         self.turn, self.answers = None, []
 
     def _refuse(self, why: str, item: Mapping[str, Any]) -> None:
         self.log.drop("malformed_record", self.line, f"item {self.count}: {why}", dump_json(dict(item)))
+
+
+def join_transitions(items: list[Any], asked_count: int) -> list[Any]:
+    """The items of a rollout that is told as a list of states, each of which holds the one before it and what is new.
+
+    The first of them begins with the ``asked_count`` items of the request. What a later state replaced in the earlier
+    part (old screens of the environment) is told as it was first.
+    """
+    if not items or not all(isinstance(item, list) for item in items):
+        return items
+    joined: list[Any] = []
+    for state in items:
+        joined += as_list(state)[asked_count + len(joined) :]
+    return joined
 
 
 _HANDLERS: dict[str, Callable[[ItemReader, Mapping[str, Any]], None]] = {
@@ -174,6 +224,11 @@ _HANDLERS: dict[str, Callable[[ItemReader, Mapping[str, Any]], None]] = {
     "custom_tool_call": ItemReader.read_call,
     "local_shell_call": ItemReader.read_shell_call,
     "mcp_call": ItemReader.read_remote_call,
+    "mcp_list_tools": ItemReader.read_tool_list,
+    "mcp_approval_request": ItemReader.read_call,
+    "mcp_approval_response": ItemReader.read_leave,
+    **dict.fromkeys(HOSTED_TYPES, ItemReader.read_hosted_call),
+    "computer_call_output": ItemReader.read_output,
     "function_call_output": ItemReader.read_output,
     "custom_tool_call_output": ItemReader.read_output,
     "local_shell_call_output": ItemReader.read_output,

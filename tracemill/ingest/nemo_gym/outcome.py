@@ -12,8 +12,10 @@ from tracemill.ingest.json_fields import as_record, dump_json, get_bool, get_int
 
 #: ``agent_error_kind`` is this whenever the agent's process printed anything: no error.
 _NO_AGENT_ERROR = "other"
+_BROKEN_FLAGS = ("mask_sample", "agent_timed_out", "eval_timed_out", "invalid_judge_response")
 _FAILED_STATES = ("failed", "cancelled")
-_UNKNOWN_ERROR = "unknown_error"
+#: Why a verifier gave no verdict: it broke down itself, or the answer to compare with did.
+_NO_VERDICTS = ("unknown_error", "gold_execution_error")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -24,7 +26,7 @@ def find_success(row: Mapping[str, Any], threshold: float | None = None) -> bool
     ``threshold`` a reward from it on is true and one below it false. Where the sample is masked, or the agent or the
     evaluation broke down, the verdict is about the breakdown and nothing is known.
     """
-    if has_broken_down(row):
+    if has_broken_down(row) or _is_unverified(row):
         return None
     resolved = get_bool(row, "resolved")
     if resolved is not None:
@@ -37,11 +39,16 @@ def find_success(row: Mapping[str, Any], threshold: float | None = None) -> bool
     return {1.0: True, 0.0: False}.get(reward)
 
 
+def find_reward(row: Mapping[str, Any]) -> float | None:
+    """The reward; None where nobody looked at the answer: then the configuration says what stands there."""
+    return None if _is_unverified(row) else get_number(row, "reward")
+
+
 def has_broken_down(row: Mapping[str, Any]) -> bool:
     """Whether the row is masked or tells of an error of the agent, its machine or the evaluation."""
-    if any(row.get(key) is True for key in ("mask_sample", "agent_timed_out", "eval_timed_out")):
+    if any(row.get(key) is True for key in _BROKEN_FLAGS):
         return True
-    if row.get("evaluation_completed") is False or get_text(row, "failure_reason") == _UNKNOWN_ERROR:
+    if row.get("evaluation_completed") is False or get_text(row, "failure_reason") in _NO_VERDICTS:
         return True
     if get_text(row, "error_kind", "_ng_failure_class") is not None:
         return True
@@ -72,6 +79,10 @@ def find_task_id(row: Mapping[str, Any], path: Path) -> str | None:
         return None
     text = dump_json(asked)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else None
+
+
+def _is_unverified(row: Mapping[str, Any]) -> bool:
+    return row.get("verification_skipped") is True
 
 
 @lru_cache(maxsize=64)

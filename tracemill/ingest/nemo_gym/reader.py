@@ -1,8 +1,9 @@
 """NeMo Gym rollouts → traces.
 
 Files: the ``*.jsonl`` that a rollout collection of NeMo Gym writes (``*rollouts.jsonl``, and its sidecar
-``*_failures.jsonl``), wherever it was told to write them. The ``*_materialized_inputs.jsonl`` beside it holds no
-rollouts. Checked against files of eleven agents and resource servers of September 2025 to July 2026.
+``*_failures.jsonl``), wherever it was told to write them. The ``*_materialized_inputs.jsonl`` and
+``*_reward_profiling.jsonl`` beside it hold no rollouts. Checked against files of eleven agents and resource servers of
+September 2025 to July 2026, and against the example rollouts in the package of 0.4.0 (110 servers).
 
 A row is one rollout: a request and a response of the OpenAI Responses shape, and what the verifier said. One literal
 row, shortened::
@@ -17,28 +18,34 @@ and results; tools; model, token counts of the whole rollout, times; reward, suc
 ``attempt`` (from 0), the expected answer as ``ground_truth``. Where the input is empty and the request's metadata has a
 ``problem_statement``, which is what the agent was given, it is the human message (``source_meta["goal_field"]``). A
 result that answers no call and comes right after a turn without calls is what the environment said: an injected user
-message. ``success`` is null where the row is masked or the agent, its machine or the evaluation broke down.
+message. Calls of tools that the provider ran have their results in them (see ``hosted.py``). An output that is a list
+of states, as Aviary's agent writes it (``return_transitions``), is read as the conversation that they grow into.
+``success`` is null where the row is masked or the agent, its machine or the evaluation broke down.
 Dropped and counted: items of unknown type or role (``unknown_record_type``), without a needed field
 (``malformed_record``), results whose call is not there (``unpaired_result``). Dropped: token ids and log probabilities,
 encrypted reasoning, sampling settings, patches, the judge's own conversations, configuration of the run.
 
+A sub-agent whose conversation the row tells is a trace of its own, ``<rollout>:<invocation>`` (see ``invocations.py``).
+Where verification was skipped the reward is one of the configuration: it is null.
+
 ``trace_id`` is ``<stem>:<line>``: ids of responses repeat within real files. Each row is a session of its own.
 
-Source: NVIDIA-NeMo/Gym, ``nemo_gym/rollout_collection.py``, ``nemo_gym/openai_utils.py`` and
-``responses_api_agents/anyswe_agent/app.py``.
+Source: NVIDIA-NeMo/Gym, ``nemo_gym/rollout_collection.py``, ``nemo_gym/openai_utils.py``,
+``responses_api_agents/anyswe_agent/app.py`` and ``responses_api_agents/aviary_agent/app.py``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest.json_fields import as_record, format_time, get_int, get_number, get_text, read_tool_definitions
+from tracemill.ingest.json_fields import as_record, format_time, get_int, get_text, read_tool_definitions
 from tracemill.ingest.lines import Row, read_rows
+from tracemill.ingest.nemo_gym.invocations import read_subagents
 from tracemill.ingest.nemo_gym.items import ItemReader
-from tracemill.ingest.nemo_gym.outcome import find_success, find_task_id
+from tracemill.ingest.nemo_gym.outcome import find_reward, find_success, find_task_id
 from tracemill.ingest.openai_chat.parts import read_usage
 from tracemill.ingest.openai_chat.rows import (
     index_entries,
@@ -51,12 +58,12 @@ from tracemill.ingest.openai_chat.rows import (
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.trace import Trace
 
-_INPUTS_ENDING = "_materialized_inputs.jsonl"
+_NO_ROLLOUTS = ("_materialized_inputs.jsonl", "_reward_profiling.jsonl")
 _GOAL_FIELD = "problem_statement"
 
 
 def is_session_file(path: Path) -> bool:
-    return path.suffix == ".jsonl" and not path.name.endswith(_INPUTS_ENDING)
+    return path.suffix == ".jsonl" and not path.name.endswith(_NO_ROLLOUTS)
 
 
 def is_rollout(record: Mapping[str, Any]) -> bool:
@@ -70,8 +77,7 @@ def read_head(path: Path) -> Head | None:
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
-    rows = number_rows(read_rows(path, log, options))
-    yield from stream_traces(rows, log, is_rollout, partial(_build_trace, path, log))
+    yield from _stream_rollouts(path, number_rows(read_rows(path, log, options)), log, is_known=False)
 
 
 def list_entries(path: Path) -> tuple[Entry, ...] | None:
@@ -81,8 +87,7 @@ def list_entries(path: Path) -> tuple[Entry, ...] | None:
 
 def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The rollout of one entry."""
-    rows = number_rows(read_entry_rows(path, entry, log, options))
-    yield from stream_traces(rows, log, is_rollout, partial(_build_trace, path, log), is_known=True)
+    yield from _stream_rollouts(path, number_rows(read_entry_rows(path, entry, log, options)), log, is_known=True)
 
 
 def _describe_row(path: Path, row: Row, place: int) -> tuple[str, Head] | None:
@@ -90,6 +95,21 @@ def _describe_row(path: Path, row: Row, place: int) -> tuple[str, Head] | None:
         return None
     name = name_row(path, row.line, place)
     return name, Head(name, _find_time(row.value["response"], "created_at"))
+
+
+def _stream_rollouts(path: Path, rows: Iterable[tuple[Row, int]], log: LossLog, *, is_known: bool) -> Iterator[Trace]:
+    """The trace of each rollout, followed by those of its sub-agents."""
+    below: list[Trace] = []
+
+    def build(row: Row, place: int) -> Trace | None:
+        trace = _build_trace(path, log, row, place)
+        below.extend(read_subagents(row, trace, log) if trace is not None else ())
+        return trace
+
+    for trace in stream_traces(rows, log, is_rollout, build, is_known=is_known):
+        yield trace
+        yield from below
+        below.clear()
 
 
 def _build_trace(path: Path, log: LossLog, row: Row, place: int) -> Trace | None:
@@ -104,7 +124,7 @@ def _build_trace(path: Path, log: LossLog, row: Row, place: int) -> Trace | None
         log.drop("no_messages", row.line, f"rollout {trace_id}"[:200])
         return None
     usage = read_usage(as_record(response.get("usage")))
-    reward, success = get_number(row.value, "reward"), find_success(row.value)
+    reward, success = find_reward(row.value), find_success(row.value)
     return Trace(
         trace_id=trace_id,
         source_kind=SOURCE.name,
@@ -117,11 +137,12 @@ def _build_trace(path: Path, log: LossLog, row: Row, place: int) -> Trace | None
         task_id=find_task_id(row.value, path),
         success=success,
         reward=reward,
-        ground_truth=get_text(row.value, "expected_answer"),
+        ground_truth=get_text(row.value, "expected_answer", "ground_truth"),
         verdict_source="verifier" if success is not None or reward is not None else None,
         attempt=get_int(row.value, "_ng_rollout_index"),
         model=model,
-        tools=read_tool_definitions(params.get("tools")) or read_tool_definitions(response.get("tools")),
+        tools=(read_tool_definitions(params.get("tools")) or read_tool_definitions(response.get("tools")))
+        + reader.tools,
         input_tokens=usage.get("input_tokens"),
         output_tokens=usage.get("output_tokens"),
     )
@@ -154,6 +175,8 @@ def _describe_source(row: Mapping[str, Any], response: Mapping[str, Any], goal_f
         "task_name": get_text(row, "task_name"),
         "task_index": get_int(row, "_ng_task_index"),
         "turns_used": get_int(row, "turns_used"),
+        "attempt_index": get_int(row, "_ng_attempt_index"),
+        "verification_skipped": True if row.get("verification_skipped") is True else None,
         "is_masked": True if row.get("mask_sample") is True else None,
         "failure_reason": get_text(row, "failure_reason"),
         "agent_error_kind": get_text(row, "agent_error_kind"),

@@ -106,8 +106,8 @@ def find_parent_state(path: Path) -> Path | None:
 
 
 def read_metadata(path: Path) -> dict[str, Any]:
-    """What 0.x, or the web interface, says of a session beside its event files; empty where it says nothing."""
-    name = _EXPORTED_METADATA if _is_exported(path) else _METADATA_FILE
+    """What 0.x, the web interface or the agent server says of a session beside its files; empty where nothing."""
+    name = _EXPORTED_METADATA if _is_exported(path) or path.name == STATE_FILE else _METADATA_FILE
     try:
         return as_record(read_document(get_folder(path) / name, LossLog(path="")))
     except OSError:
@@ -139,10 +139,13 @@ def read_event_files(path: Path, log: LossLog, limit: int | None = None) -> Iter
             yield pages.events[number]
 
 
-def keep_live(events: Sequence[Event], leaf: str | None, log: LossLog) -> list[Event]:
-    """The events on the way to the session's leaf, those after it, those that are on no way; others were rewound."""
+def keep_live(events: Sequence[Event], leaf: str | None, log: LossLog, *, is_empty: bool = False) -> list[Event]:
+    """The events on the way to the session's leaf, those after it, those that are on no way; others were rewound.
+
+    ``is_empty``: the session was rewound to before its first event.
+    """
     parents = _list_parents(events)
-    if leaf not in parents:
+    if leaf not in parents and not is_empty:
         return list(events)
     live: set[str] = set()
     step: str | None = leaf
@@ -150,7 +153,7 @@ def keep_live(events: Sequence[Event], leaf: str | None, log: LossLog) -> list[E
         live.add(step)
         step = parents[step]
     kept: list[Event] = []
-    tail: set[str | None] = {leaf}  # an event after the leaf was written after the state
+    tail: set[str | None] = set() if is_empty else {leaf}  # an event after the leaf was written after the state
     for event in events:
         own_id = get_text(event.value, "id")
         if own_id is None or own_id not in parents or own_id in live:

@@ -22,6 +22,9 @@ _INJECTED_STARTS = (
     "Your last response did not include a function call or a message.",
     "The task appears incomplete (iteration ",
     "Please continue working on the task on whatever approach you think is suitable.",
+    "The goal is NOT yet complete (audit iteration ",
+    "Resuming a goal that was paused or interrupted. Re-check the real current state",
+    "<<RESUMED CONVERSATION>>",
 )
 
 
@@ -35,12 +38,22 @@ class Event:
 
 
 @dataclass(slots=True)
+class AgentCall:
+    """A call that an agent over the Agent Client Protocol told of: its turn, its place there, its answer's entry."""
+
+    turn: ModelTurn
+    place: int
+    answer: int | None = None
+
+
+@dataclass(slots=True)
 class EventLog:
     """Messages in the order of their events, and what the events say about the session as a whole.
 
     ``entries`` holds ``(event id, message or turn, line)``; a turn grows while more of its calls come. ``turns`` are
     those of which the source names the model's response, ``response_usage`` what these cost, ``made_ids`` the ids of
-    calls that the source did not name, ``delegate_call`` the latest call of a delegate.
+    calls that the source did not name, ``delegate_call`` the latest call of a delegate. ``agent_calls`` are the calls
+    of an agent over the Agent Client Protocol since a person last spoke, by id; ``is_acp``: such an agent leads.
     """
 
     log: LossLog
@@ -55,6 +68,8 @@ class EventLog:
     response_usage: dict[str, dict[str, int]] = field(default_factory=dict[str, dict[str, int]])
     made_ids: set[str] = field(default_factory=set[str])
     delegate_call: str | None = None
+    agent_calls: dict[str, AgentCall] = field(default_factory=dict[str, AgentCall])
+    is_acp: bool = False
     cwd: str | None = None
     git_branch: str | None = None
 
@@ -65,6 +80,15 @@ class EventLog:
             self.refuse(event, "malformed_record", "no content")
         else:
             self.entries.append((_get_id(event), message, event.line))
+
+    def put(self, event: Event, message: Message, place: int | None) -> int:
+        """Put a message in the place of an earlier entry, or at the end where there is none; gives its place."""
+        entry = (_get_id(event), message, event.line)
+        if place is None:
+            self.entries.append(entry)
+            return len(self.entries) - 1
+        self.entries[place] = entry
+        return place
 
     def compact(self, event: Event, summary: str, time: str | None, forgotten: Iterable[Any], offset: int) -> None:
         """Begin a new context: what was seen so far without the forgotten events, the summary at ``offset``."""
@@ -129,10 +153,14 @@ def find_origin(content: Content) -> Origin:
 
 
 def find_reasoning(record: Mapping[str, Any]) -> str:
-    """What the model thought: its reasoning, else the text of thinking blocks."""
+    """What the model thought: its reasoning, else the text of thinking blocks, of OpenAI's item, of OpenRouter's."""
     told = get_text(record, "reasoning_content", "reasoning")
     blocks = [get_text(as_record(block), "thinking") for block in as_list(record.get("thinking_blocks"))]
-    return told or "\n\n".join(text for text in blocks if text)
+    item = as_record(record.get("responses_reasoning_item"))
+    details = [get_text(as_record(block), "text", "summary") for block in as_list(record.get("reasoning_details"))]
+    lists = (blocks, as_list(item.get("content")), as_list(item.get("summary")), details)
+    found = ("\n\n".join(text for text in texts if isinstance(text, str) and text) for texts in lists)
+    return told or next((text for text in found if text), "")
 
 
 def _get_id(event: Event) -> Any:

@@ -5,7 +5,8 @@ name: ``*.json``, ``*.traj``, ``trajectory``), or an object with it as ``traject
 ``~/.openhands/sessions/<id>/events/<number>.json``, one event a file, where a page of ``event_cache`` beside them gives
 what no file has. Files of OpenHands 1.x (its software agent SDK and CLI):
 ``~/.openhands/conversations/<id>/base_state.json`` with the session's events in ``events/event-<number>-<id>.json``
-beside it and its sub-agents in ``subagents/<id>``; the events of its web interface,
+beside it and its sub-agents in ``subagents/<id>``, or the same below ``~/.openhands/agent-canvas/conversations`` and
+``dev_conversations``, where the agent server adds a ``meta.json``; the events of its web interface,
 ``v1_conversations/<id>/<event>.json``, and the unpacked archive that it gives of a conversation,
 ``event_<number>_<id>.json`` beside a ``meta.json``; or a log of events, ``*.jsonl``, a row an event. Files of the
 evaluation harness of either: ``output.jsonl``, a row an instance with its events and its verdict (see ``output.py``).
@@ -17,7 +18,8 @@ generation, shortened::
      "tool_call": {"id": "call_1", "name": "bash", "arguments": "{}"}, "llm_response_id": "06", "thought": []}
 
 Checked against a list of 0.58, a log and a state of the SDK (1.11), and what the SDK 1.49 writes into its own tests;
-event files, pages, delegates and rows of the harness against the sources alone.
+event files, pages, delegates and rows of the harness against the sources alone, conversations led by other agents and
+those of the agent server against one that the SDK 1.58.2 wrote and its sources.
 
 Kept: system prompt and tool definitions; what a person said (human) and what the harness told (injected: workspace
 context, skills, commands that a person ran, answers of the harness in a person's place); acts of the model as tool
@@ -25,11 +27,14 @@ calls, those of one response as one turn, with words, reasoning, model, usage an
 kept; observations as results of their calls; a condensation as a compaction whose context leaves out the events that
 it forgets. Acts of 0.x without a tool call (before 0.14) are calls too: the action is the tool's name. A result failed
 where the event says so: ``is_error``, ``success``, an exit code above 0 of 0.x, an error, a rejection. In 1.x a branch
-that was rewound (``leaf_event_id`` of the state, ``parent_id`` of the events) is counted as ``abandoned_branch``.
-A sub-agent of 1.x, and a delegate of 0.x from its call to its return (see ``delegates.py``), is a trace of its own,
-with its task as the human message; tokens are what its own events add to the totals.
-Not kept: costs of single calls, changes of state, confirmations, hooks, raw responses; the sentences in which 0.x wraps
-the context of the workspace, and the lines that it adds to a command's output (folder, exit code), as no file has them.
+that was rewound (``leaf_event_id`` of the state, ``parent_id`` of the events) is counted as ``abandoned_branch``; a
+conversation led by another agent (Claude Code, Codex, Gemini) is read as ``acp.py`` says.
+A sub-agent of 1.x, a conversation that another one began (see ``lineage.py``), and a delegate of 0.x from its call to
+its return (see ``delegates.py``), is a trace of its own, with its task as the human message; tokens are what its
+own events add to the totals.
+Not kept: costs of single calls, changes of state, confirmations, hooks, risks, questions to a person (the answer is a
+result), raw responses; the sentences in which 0.x wraps the context of the workspace, and the lines that it adds to a
+command's output (folder, exit code), as no file has them.
 
 Ids: ``trace_id`` is the state's ``id`` (folder name without one), the first event's id in a log, the file's stem for a
 list, the instance (with ``:attempt_<n>`` where the row tells) for the harness; ``<caller>:<agent>_<event>`` for a
@@ -57,7 +62,6 @@ from tracemill.ingest.openai_chat.rows import index_entries, number_rows, peek_r
 from tracemill.ingest.openhands.files import (
     STATE_FILE,
     find_owner,
-    find_parent_state,
     get_folder,
     is_event_file,
     is_first_file,
@@ -66,6 +70,7 @@ from tracemill.ingest.openhands.files import (
     read_event_files,
     read_metadata,
 )
+from tracemill.ingest.openhands.lineage import identify, is_state
 from tracemill.ingest.openhands.log import Event
 from tracemill.ingest.openhands.output import NO_OUTPUTS, REPORT_FILE, describe_row, is_output, read_row
 from tracemill.ingest.openhands.session import SOURCE_KIND, Session, build_traces, is_event
@@ -92,12 +97,6 @@ def is_session_file(path: Path) -> bool:
     return is_named and path.parent.parent.name != _COMPLETIONS
 
 
-def is_state(value: Any) -> bool:
-    """Whether a JSON value is the state of a conversation of the SDK."""
-    record = as_record(value)
-    return isinstance(record.get("execution_status"), str) and "llm" in as_record(record.get("agent"))
-
-
 def read_head(path: Path) -> Head | None:
     if path.suffix == ".jsonl":
         row = _find_first_row(path)
@@ -108,7 +107,7 @@ def read_head(path: Path) -> Head | None:
         return _describe_event(as_record(first), path.stem)
     document = read_document(path, LossLog(path=str(path)))
     if is_state(document):
-        return _describe_folder(_identify(path, as_record(document)), path)
+        return _describe_folder(identify(path, as_record(document)), path)
     found = next((as_record(item) for item in _list_items(document) if is_event(item)), None)
     return None if found is None else _describe_event(found, path.stem)
 
@@ -187,28 +186,8 @@ def _describe_folder(session: Session, path: Path) -> Head:
     return Head(session.root_id or session.trace_id, format_time(first.value.get("timestamp")) if first else None)
 
 
-def _identify(path: Path, state: Mapping[str, Any]) -> Session:
-    """A session with its state, and the sessions above it where it is a sub-agent's."""
-    above: list[str] = []
-    place = find_parent_state(path)
-    while place is not None:
-        try:
-            told = as_record(read_document(place, LossLog(path="")))
-        except OSError:
-            told = {}
-        above.append(_name_folder(told, place))
-        place = find_parent_state(place)
-    own_id = _name_folder(state, path)
-    return Session(own_id, path, above[-1] if above else "", above[0] if above else None, state=state)
-
-
 def _name_log(first: Mapping[str, Any], path: Path) -> str:
     return get_text(first, "id") or path.stem
-
-
-def _name_folder(document: Mapping[str, Any], path: Path) -> str:
-    own_id = get_text(document, "id") if is_state(document) else None
-    return own_id or get_folder(path).name or path.stem
 
 
 def _read_outputs(path: Path, rows: Iterable[Row], log: LossLog) -> Iterator[Trace]:
@@ -245,9 +224,11 @@ def _list_items(document: Any) -> list[Any]:
 def _read_document(document: Any, path: Path, log: LossLog) -> list[Trace]:
     log.lines_read = 0  # the document is no event
     if is_state(document):
-        session = _identify(path, as_record(document))
+        session = identify(path, as_record(document))
         events = list(read_event_files(path, log))
-        return build_traces(session, keep_live(events, get_text(session.state, "leaf_event_id"), log), log)
+        leaf = get_text(session.state, "leaf_event_id")
+        is_empty = leaf is None and session.state.get("head_is_empty") is True
+        return build_traces(session, keep_live(events, leaf, log, is_empty=is_empty), log)
     events: list[Event] = []
     for number, item in enumerate(_list_items(document)):
         log.lines_read += 1

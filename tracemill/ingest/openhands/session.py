@@ -22,8 +22,8 @@ SOURCE_KIND = "openhands"
 class Session:
     """What is known of a session beside its events.
 
-    ``parent_id``: the session that called it as a sub-agent. ``state`` is the SDK's, ``metadata`` that of 0.x,
-    ``metrics`` what the model's calls cost. ``asked``: the task, for events in which nobody says it.
+    ``parent_id``: the session that called it as a sub-agent. ``state`` is the SDK's, ``metadata`` that of 0.x or of a
+    server, ``metrics`` what the model's calls cost. ``asked``: the task, for events in which nobody says it.
     """
 
     trace_id: str
@@ -102,7 +102,8 @@ def _read_event(event: Event, out: EventLog) -> None:
 
 
 def _read_metadata(metadata: Mapping[str, Any], out: EventLog) -> None:
-    told = {"title": get_text(metadata, "title"), "repository": get_text(metadata, "selected_repository")}
+    named = {key: key for key in ("title", "forked_from_conversation_id", "forked_from_event_id")}
+    told = {name: get_text(metadata, key) for name, key in {**named, "repository": "selected_repository"}.items()}
     out.meta |= {key: text for key, text in told.items() if text}
     out.git_branch = get_text(metadata, "selected_branch")
 

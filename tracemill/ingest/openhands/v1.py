@@ -17,26 +17,32 @@ from tracemill.ingest.json_fields import (
     read_tool_definitions,
 )
 from tracemill.ingest.model_turn import ModelTurn
+from tracemill.ingest.openhands import acp
 from tracemill.ingest.openhands.log import Event, EventLog, add_content, find_origin, find_reasoning, read_blocks
 from tracemill.trace import Message, ToolCall
 
 #: Kinds that steer the harness or report on it: no model sees them.
 _BOOKKEEPING = frozenset(
     [
+        "AskUserRequestEvent",
+        "AskUserResponseEvent",
         "CondensationRequest",
         "ConversationIterationLimitEvent",
         "HookExecutionEvent",
         "InterruptEvent",
         "LLMCompletionLogEvent",
         "PauseEvent",
+        "SecurityAnalysisEvent",
         "SecurityAnalyzerConfigurationEvent",
         "StreamingDeltaEvent",
         "TokenEvent",
+        "WarningEvent",
     ]
 )
 #: Kinds that one can tell an event by.
 _KINDS = frozenset(
     [
+        acp.CALL_KIND,
         "SystemPromptEvent",
         "MessageEvent",
         "ActionEvent",
@@ -79,11 +85,10 @@ def read_event(event: Event, out: EventLog) -> None:
         _add_result(event, str(kind), time, out)
     elif kind == "MessageEvent":
         _add_message(event, time, out)
+    elif kind == acp.CALL_KIND:
+        acp.add_call(event, time, out)
     elif kind == "SystemPromptEvent":
-        prompts = [record.get("system_prompt"), record.get("dynamic_context")]
-        texts = [_read(prompt, event, out) for prompt in prompts if prompt]
-        out.tools = read_tool_definitions([_name_tool(tool) for tool in as_list(record.get("tools"))]) or out.tools
-        out.add(event, Message("system", join_contents(texts) if texts else "", "injected", timestamp=time))
+        _add_system(event, time, out)
     elif kind == "Condensation":
         gone, offset = as_list(record.get("forgotten_event_ids")), get_int(record, "summary_offset") or 0
         out.compact(event, get_text(record, "summary") or "", time, gone, offset)
@@ -100,7 +105,8 @@ def read_event(event: Event, out: EventLog) -> None:
 
 def read_state(state: Mapping[str, Any], out: EventLog) -> None:
     """Take in what a state of the conversation, or a part of one, says about the session."""
-    out.model = get_text(as_record(as_record(state.get("agent")).get("llm")), "model") or out.model
+    out.model = _get_model(as_record(as_record(state.get("agent")).get("llm")), "model") or out.model
+    acp.read_agent(state, out)
     out.cwd = get_text(as_record(state.get("workspace")), "working_dir") or out.cwd
     if status := get_text(state, "execution_status"):
         out.meta["execution_status"] = status
@@ -112,7 +118,7 @@ def read_state(state: Mapping[str, Any], out: EventLog) -> None:
 
 def read_metrics(own: Mapping[str, Any], out: EventLog) -> None:
     """Take in what the calls of one model cost."""
-    out.model = out.model or get_text(own, "model_name")
+    out.model = out.model or _get_model(own, "model_name")
     total = as_record(own.get("accumulated_token_usage"))
     told = {"input_tokens": get_int(total, "prompt_tokens"), "output_tokens": get_int(total, "completion_tokens")}
     out.usage |= {key: count for key, count in told.items() if count is not None}
@@ -129,9 +135,30 @@ def _read_update(record: Mapping[str, Any]) -> dict[str, Any]:
     return as_record(value) if key == "full_state" else {str(key): value}
 
 
+def _get_model(record: Mapping[str, Any], key: str) -> str | None:
+    name = get_text(record, key)
+    return None if name == acp.NO_MODEL else name
+
+
+def _add_system(event: Event, time: str | None, out: EventLog) -> None:
+    record = event.value
+    prompts = [record.get("system_prompt"), record.get("dynamic_context")]
+    out.tools = read_tool_definitions([_name_tool(tool) for tool in as_list(record.get("tools"))]) or out.tools
+    if acp.is_placeholder(prompts[0]):
+        out.is_acp = True
+        if prompts[1]:
+            out.add(event, Message("user", _read(prompts[1], event, out), "injected", timestamp=time))
+        return
+    texts = [_read(prompt, event, out) for prompt in prompts if prompt]
+    out.add(event, Message("system", join_contents(texts) if texts else "", "injected", timestamp=time))
+
+
 def _add_act(event: Event, time: str | None, out: EventLog) -> None:
     """One call of the model; calls of one response are one turn, whose words stand in the first event."""
     record = event.value
+    if out.is_acp and acp.is_finish(record):
+        acp.add_answer(event, time, out)
+        return
     response_id = get_text(record, "llm_response_id")
     known = out.turns.get(response_id) if response_id is not None else None
     turn = known or ModelTurn(line=event.line or 0, timestamp=time)
@@ -162,6 +189,8 @@ def _read_call(record: Mapping[str, Any]) -> ToolCall | None:
 
 def _add_result(event: Event, kind: str, time: str | None, out: EventLog) -> None:
     record = event.value
+    if out.is_acp and acp.is_finish(record) and kind == "ObservationEvent":
+        return  # it repeats the answer
     observation = as_record(record.get("observation"))
     if kind == "ObservationEvent":
         parts = [observation.get("content", observation.get("output")), record.get("extended_content")]
@@ -178,6 +207,9 @@ def _add_message(event: Event, time: str | None, out: EventLog) -> None:
     said, source = as_record(record.get("llm_message")), record.get("source")
     content = _read(said.get("content"), event, out)
     if said.get("role") == "assistant" or source == "agent":
+        if out.is_acp and isinstance(content, str) and acp.is_error(content):
+            out.refuse(event, "api_error_message", content)
+            return
         turn = ModelTurn(line=event.line or 0, timestamp=time)
         add_content(turn, content)
         turn.add_reasoning(find_reasoning(said))
@@ -187,6 +219,7 @@ def _add_message(event: Event, time: str | None, out: EventLog) -> None:
             out.turns.setdefault(get_text(record, "llm_response_id") or "", turn)
             out.add(event, turn)
         return
+    out.agent_calls.clear()  # the ids of calls may begin anew with the next turn
     origin = find_origin(content) if source == "user" else "injected"
     out.add(event, Message("user", content, origin, timestamp=time))
     added = _read(record.get("extended_content"), event, out)

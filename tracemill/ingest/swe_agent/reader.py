@@ -26,6 +26,7 @@ around the file, else they are null: ``submitted`` is no verdict. ``model`` is n
 place.
 
 Source: SWE-agent/SWE-agent, ``sweagent/types.py`` and ``sweagent/agent/agents.py``; docs ``usage/trajectories.md``.
+Read again in November 2026, after 1.1.0: entries and steps have no further fields.
 """
 
 from __future__ import annotations
