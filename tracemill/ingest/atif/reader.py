@@ -28,12 +28,12 @@ Source: https://harborframework.com/docs/trajectory-format
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec.structs import replace
 
 from tracemill.ingest.atif.harbor_trial import Verdict, read_verdict
@@ -45,12 +45,14 @@ from tracemill.ingest.atif.trajectory import (
     Document,
     HeadAgent,
     HeadFields,
+    HeadStep,
     Step,
     Totals,
     Trajectory,
     as_count,
     as_text,
     is_trajectory,
+    peek_cut_head,
     peek_head,
     read_trajectory,
     shape_trajectory,
@@ -59,9 +61,9 @@ from tracemill.ingest.document_head import HEAD_BYTES, read_start, scan_leading_
 from tracemill.ingest.json_fields import as_list, as_record, format_time, get_number, read_tool_definitions
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces, sum_tokens
-from tracemill.trace import Trace
+from tracemill.trace import Message, Trace
 
-_NO_TRAJECTORIES = frozenset({"result.json", "config.json"})
+_NO_TRAJECTORIES = frozenset({"result.json", "config.json", ".json"})
 _MAX_NESTING = 20
 _AGENTS = (Agent, HeadAgent)
 _NO_AGENT = Agent()
@@ -76,15 +78,15 @@ class _Parent:
 
 
 def is_session_file(path: Path) -> bool:
-    return path.suffix == ".json" and path.name not in _NO_TRAJECTORIES
+    name = path.name
+    return name.endswith(".json") and name not in _NO_TRAJECTORIES
 
 
 def read_head(path: Path) -> Head | None:
     raw = read_start(path)
-    fields = peek_head(raw) if len(raw) < HEAD_BYTES else None
+    fields = peek_head(raw) if len(raw) < HEAD_BYTES else peek_cut_head(raw)
     if fields is not None and (own_id := as_text(fields.session_id)):
-        times = (format_time(step.timestamp) for step in fields.steps)
-        return Head(_find_parent_session(fields) or own_id, next((time for time in times if time), None))
+        return Head(_find_parent_session(fields) or own_id, _find_first_time(fields.steps))
     leading, _ = scan_leading_fields(raw)
     if "steps" in leading and leading["steps"] is None:
         leading["steps"] = list[Any]()
@@ -98,25 +100,24 @@ def read_head(path: Path) -> Head | None:
 def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace]:
     document = read_trajectory(path, log)
     if document is None:
-        return
+        return iter(())
     if not is_trajectory(document.trajectory):
         log.drop("foreign_file", detail=NO_TRAJECTORY)
-        return
+        return iter(())
     reader = _FileReader(path, log, read_verdict(path), document)
     reader.read(document.trajectory, None, ())
-    yield from finish_traces(reader.traces, log) if log.losses else reader.traces
+    return iter(finish_traces(reader.traces, log) if log.losses else reader.traces)
 
 
-class _FileReader:
+class _FileReader(msgspec.Struct):
     """Reads the trajectory of one file and those embedded in it."""
 
-    def __init__(self, path: Path, log: LossLog, verdict: Verdict | None, document: Document) -> None:
-        self.path = path
-        self.log = log
-        self.verdict = verdict
-        self.document = document
-        self.traces: list[Trace] = []
-        self.used_ids: set[str] = set()
+    path: Path
+    log: LossLog
+    verdict: Verdict | None
+    document: Document
+    traces: list[Trace] = []
+    used_ids: set[str] = set()
 
     def read(self, found: Trajectory, parent: _Parent | None, places: tuple[int, ...]) -> None:
         """Read a trajectory and those in it; ``places``: where it stands, one place a level of nesting."""
@@ -129,7 +130,9 @@ class _FileReader:
             self.traces.append(trace)
         else:
             self.log.drop("no_messages", detail=f"trajectory {trace_id}"[:200])
-        for number, child in enumerate(as_list(found.subagent_trajectories) if found.subagent_trajectories else ()):
+        if not found.subagent_trajectories:
+            return
+        for number, child in enumerate(as_list(found.subagent_trajectories)):
             if is_trajectory(child) and len(places) < _MAX_NESTING:
                 self.read(child, _Parent(trace_id, root), (*places, number))
             else:
@@ -146,12 +149,6 @@ class _FileReader:
         qualified = f"{parent.trace_id}:{place if part in (None, parent.trace_id) else part}"
         return qualified if qualified not in self.used_ids else f"{qualified}:{place}"
 
-    def _load_step(self, places: tuple[int, ...], place: int) -> Any:
-        record = self.document.load()
-        for number in places:
-            record = record["subagent_trajectories"][number]
-        return record["steps"][place]
-
     def _read_one(
         self, found: Trajectory, trace_id: str, root: str, parent_id: str | None, places: tuple[int, ...]
     ) -> Trace:
@@ -159,30 +156,47 @@ class _FileReader:
         total = found.final_metrics if type(found.final_metrics) is Totals else _NO_TOTALS
         extra = agent.extra if type(agent.extra) is AgentExtra else _NO_EXTRA
         model, tools = as_text(agent.model_name), agent.tool_definitions
-        steps = StepReader(self.log, f"{trace_id}: " if places else "", model, partial(self._load_step, places))
+        steps = StepReader(self.log, f"{trace_id}: " if places else "", model, self.document, places)
         messages = steps.read(found)
-        prompt_tokens, completion_tokens = as_count(total.total_prompt_tokens), as_count(total.total_completion_tokens)
         times = [message.timestamp for message in messages if message.timestamp]
+        meta = _describe_source(found, agent, total)
+        if steps.copied or steps.subagents:
+            meta |= steps.describe()
+        input_tokens, output_tokens = _count_tokens(total, messages if steps.has_usage else ())
+        # most by place: twenty fields by name would take six times as long, as much as two steps
         trace = Trace(
-            trace_id=trace_id,
-            source_kind=SOURCE.name,
-            source_path=str(self.path),
-            root_session_id=root,
-            messages=messages,
-            agent_id=(as_text(found.trajectory_id) or trace_id) if parent_id else None,
-            is_sidechain=parent_id is not None,
-            parent_trace_id=parent_id,
-            cwd=_find_place(extra.cwd, extra.cwds),
-            git_branch=_find_place(extra.git_branch, extra.git_branches),
-            started_at=times[0] if times else None,
-            ended_at=times[-1] if times else None,
-            source_meta=_describe_source(found, agent, total) | steps.describe(),
+            trace_id,
+            SOURCE.name,
+            str(self.path),
+            root,
+            messages,
+            (as_text(found.trajectory_id) or trace_id) if parent_id else None,
+            parent_id is not None,
+            parent_id,
+            _find_place(extra.cwd, extra.cwds),
+            None,  # project_path
+            _find_place(extra.git_branch, extra.git_branches),
+            None,  # git_commit
+            None,  # repository_url
+            times[0] if times else None,
+            times[-1] if times else None,
+            meta,
             model=steps.last_model or model,
             tools=tools if isinstance(tools, tuple) else read_tool_definitions(tools),
-            input_tokens=prompt_tokens if prompt_tokens is not None else sum_tokens(messages, "input_tokens"),
-            output_tokens=completion_tokens if completion_tokens is not None else sum_tokens(messages, "output_tokens"),
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
         )
         return trace if self.verdict is None else _judge(trace, self.verdict)
+
+
+def _count_tokens(total: Totals, messages: Sequence[Message]) -> tuple[int | None, int | None]:
+    """What the file says of the whole, else the sum over its turns: of input, of output."""
+    prompt, completion = as_count(total.total_prompt_tokens), as_count(total.total_completion_tokens)
+    if messages and prompt is None:
+        prompt = sum_tokens(messages, "input_tokens")
+    if messages and completion is None:
+        completion = sum_tokens(messages, "output_tokens")
+    return prompt, completion
 
 
 def _judge(trace: Trace, verdict: Verdict) -> Trace:
@@ -197,14 +211,23 @@ def _judge(trace: Trace, verdict: Verdict) -> Trace:
 def _describe_head(found: Trajectory, path: Path) -> Head:
     """The ids, and the first time among the steps; None where the steps were too long for the head."""
     own_id = as_text(found.session_id) or as_text(found.trajectory_id) or path.stem
-    times = (format_time(step.timestamp) for step in as_list(found.steps) if isinstance(step, Step))
-    return Head(_find_parent_session(found) or own_id, next((time for time in times if time), None))
+    steps = [step for step in as_list(found.steps) if isinstance(step, Step)]
+    return Head(_find_parent_session(found) or own_id, _find_first_time(steps))
+
+
+def _find_first_time(steps: Iterable[Step | HeadStep]) -> str | None:
+    for step in steps:
+        if step.timestamp is not None and (time := format_time(step.timestamp)):
+            return time
+    return None
 
 
 def _find_parent_session(found: Trajectory | HeadFields) -> str | None:
     extra = found.agent.extra if isinstance(found.agent, _AGENTS) else None
-    parent = as_text(extra.parent_session_id) if type(extra) is AgentExtra else None
-    return parent if parent is None or parent != as_text(found.session_id) else None
+    if type(extra) is not AgentExtra or extra.parent_session_id is None:
+        return None
+    parent = as_text(extra.parent_session_id)
+    return parent if parent != as_text(found.session_id) else None
 
 
 def _find_place(named: Any, several: Any) -> str | None:
@@ -213,15 +236,17 @@ def _find_place(named: Any, several: Any) -> str | None:
 
 
 def _describe_source(found: Trajectory, agent: Agent, total: Totals) -> dict[str, Any]:
-    texts = {
-        "schema_version": found.schema_version,
-        "agent_name": agent.name,
-        "agent_version": agent.version,
-        "trajectory_id": found.trajectory_id,
-        "continued_trajectory_ref": found.continued_trajectory_ref,
-        "notes": found.notes,
-    }
-    meta: dict[str, Any] = {key: text for key, text in texts.items() if as_text(text)}
+    meta: dict[str, Any] = {}
+    for key, text in (
+        ("schema_version", found.schema_version),
+        ("agent_name", agent.name),
+        ("agent_version", agent.version),
+        ("trajectory_id", found.trajectory_id),
+        ("continued_trajectory_ref", found.continued_trajectory_ref),
+        ("notes", found.notes),
+    ):
+        if text is not None and as_text(text):
+            meta[key] = text
     if total.total_cost_usd is not None and (cost := get_number({"": total.total_cost_usd}, "")) is not None:
         meta["cost_usd"] = cost
     return meta

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from msgspec import UNSET
 
 from tracemill.ingest.atif.trajectory import (
     Call,
+    Document,
     Metrics,
     Observation,
     Result,
@@ -31,25 +33,29 @@ _FINE_STATES = frozenset({"ok", "success", "succeeded", "completed"})
 _NO_CALL = Call()
 
 
-class StepReader:
+class StepReader(msgspec.Struct):
     """Reads steps in order; afterwards ``describe`` tells what does not fit into messages.
 
-    ``load_step``: all fields of the step with this place in the list of steps, as its record may leave some out.
-    ``model``: that of turns which name none; afterwards ``last_model`` is that of the last turn.
+    ``where`` begins what is said of a loss; ``document`` and ``places`` lead to the trajectory, whose steps here may
+    lack fields. ``model``: that of turns which name none; afterwards ``last_model`` is that of the last turn, and
+    ``has_usage`` says whether any turn counted its tokens.
     """
 
-    def __init__(self, log: LossLog, where: str, model: str | None, load_step: Callable[[int], Any]) -> None:
-        self.log = log
-        self.where = where
-        self.model = model
-        self.load_step = load_step
-        self.last_model: str | None = None
-        self.transcript = Transcript()
-        self.entries = self.transcript.entries
-        self.open_ids: dict[str, int] = {}
-        self.copied: set[int] = set()
-        self.subagents: list[dict[str, Any]] = []
-        self.positions: dict[int, int] = {}
+    log: LossLog
+    where: str
+    model: str | None
+    document: Document
+    places: tuple[int, ...]
+    last_model: str | None = None
+    has_usage: bool = False
+    day: str | None = None
+    entries: list[Message] = []
+    #: Calls without a result so far, by id.
+    open_ids: dict[str, int] = {}
+    #: Whether each result so far stands behind its call, as where none comes in a later step.
+    is_in_order: bool = True
+    copied: list[int] = []
+    subagents: list[dict[str, Any]] = []
 
     def read(self, trajectory: Trajectory) -> tuple[Message, ...]:
         entries = self.entries
@@ -60,48 +66,61 @@ class StepReader:
             before = len(entries)
             self._read_step(number, step)
             if step.is_copied_context is True:
-                self.copied.update(range(before, len(entries)))
-        messages, self.positions = self.transcript.build(self.log)
+                self.copied.extend(range(before, len(entries)))
+        if self.is_in_order:
+            if self.open_ids:
+                self.log.note("unpaired_call", sum(self.open_ids.values()))
+            return tuple(entries)
+        transcript = Transcript([(message, None) for message in entries])
+        messages, positions = transcript.build(self.log)
+        self.copied = sorted(positions[number] for number in self.copied if number in positions)
         return messages
 
     def describe(self) -> dict[str, Any]:
         meta: dict[str, Any] = {}
-        copied = sorted(self.positions[number] for number in self.copied if number in self.positions)
-        if copied:
-            meta["copied_context_messages"] = copied
+        if self.copied:
+            meta["copied_context_messages"] = self.copied
         if self.subagents:
             meta["subagent_trajectory_refs"] = self.subagents
         return meta
 
     def _read_step(self, number: int, step: Step) -> None:
         source, observation, time, content = step.source, step.observation, step.timestamp, step.message
-        if time is not None:
+        # most steps are of one day: what begins as the last time did needs no second look
+        if time is not None and (type(time) is not str or time[:10] != self.day or time[-1:].isspace()):
             time = format_time(time)
+            self.day = time[:10] if time else None
         calls = self._read_calls(number, step) if step.tool_calls else ()
         results = as_list(observation.results) if type(observation) is Observation else ()
         if type(content) is not str:
             content = read_content(content, self.log)
         if source == "agent" or calls or (source not in _OTHER_SOURCES and _has_model_field(step)):
-            self.entries.append((self._make_turn(step, content, calls, time), None))
+            self.entries.append(self._make_turn(step, content, calls, time))
         elif content:
             origin = "human" if source == "user" else "injected"
             role = "system" if source == "system" else "user"
-            self.entries.append((Message(role, content, origin, None, (), None, None, time), None))
+            self.entries.append(Message(role, content, origin, None, (), None, None, time))
         elif not results:
-            self._refuse(number, f"source {source!r} without a message", self.load_step(number - 1))
+            self._refuse(number, f"source {source!r} without a message", self._load_step(number))
         if results:
             self._add_results(number, step, calls, results, time)
+        else:
+            for call in calls:
+                self._leave_open(call)
 
     def _make_turn(self, step: Step, content: Content, calls: tuple[ToolCall, ...], time: str | None) -> Message:
-        for call in calls:
-            self.open_ids[call.id] = self.open_ids.get(call.id, 0) + 1
         # v1.7: 0 says that no model was called for this step, as when a harness runs a tool by itself
         is_called = step.llm_call_count is UNSET or as_count(step.llm_call_count) != 0
-        model, thought, reason = step.model_name, step.reasoning_content, None
-        model = as_text(model) or self.model
+        model, thought, usage, reason = step.model_name, step.reasoning_content, step.metrics, None
+        if model != self.last_model:
+            model = as_text(model)
+        model = model or self.model
         self.last_model = model or self.last_model
         if type(step.extra) is StepExtra:
             reason = as_text(step.extra.stop_reason) or as_text(step.extra.finish_reason)
+        usage = _count_usage(usage) if type(usage) is Metrics else None
+        if usage is not None:
+            self.has_usage = True
         return Message(
             "assistant",
             content,
@@ -113,7 +132,7 @@ class StepReader:
             time,
             model,
             reason,
-            _count_usage(step.metrics) if type(step.metrics) is Metrics else None,
+            usage,
         )
 
     def _read_calls(self, number: int, step: Step) -> tuple[ToolCall, ...]:
@@ -122,7 +141,7 @@ class StepReader:
             call = item if type(item) is Call else _NO_CALL
             name = as_text(call.function_name)
             if name is None:
-                content = self.load_step(number - 1)["tool_calls"][place]
+                content = self._load_step(number)["tool_calls"][place]
                 self._refuse(number, f"tool_calls[{place}] without function_name", content)
                 continue
             call_id = as_text(call.tool_call_id) or f"step_{number}_call_{place + 1}"
@@ -133,6 +152,9 @@ class StepReader:
     def _add_results(
         self, number: int, step: Step, calls: tuple[ToolCall, ...], items: Sequence[Any], time: str | None
     ) -> None:
+        if len(items) == len(calls) == 1 and type(items[0]) is Result and _is_answer(items[0], calls[0]):
+            self._add_answer(step, calls[0].id, items, time)
+            return
         results: list[Result] = []
         for item in items:
             if type(item) is Result:
@@ -145,29 +167,36 @@ class StepReader:
         for call, group in zip(calls, answered, strict=True):
             if group:
                 self._add_answer(step, call.id, group, time)
+            else:
+                self._leave_open(call)
         for result in others:
             call_id = as_text(result.source_call_id)
             if call_id is not None and self.open_ids.get(call_id):
+                self.open_ids[call_id] -= 1
+                self.is_in_order = False
                 self._add_answer(step, call_id, [result], time)
                 continue
             self._note_references(result.subagent_trajectory_ref)
             content = read_content(result.content, self.log)
             if content:
-                self.entries.append((Message("user", content, "injected", None, (), None, None, time), None))
+                self.entries.append(Message("user", content, "injected", None, (), None, None, time))
+
+    def _leave_open(self, call: ToolCall) -> None:
+        self.open_ids[call.id] = self.open_ids.get(call.id, 0) + 1
 
     def _add_answer(self, step: Step, call_id: str, group: Sequence[Result], time: str | None) -> None:
-        self.open_ids[call_id] -= 1
+        is_error = None
         for result in group:
             if result.subagent_trajectory_ref is not None:
                 self._note_references(result.subagent_trajectory_ref)
+            if (has_failed := _read_failure(result)) is not None:
+                is_error = has_failed or is_error is True
         content = group[0].content
         if len(group) > 1 or type(content) is not str:
             content = join_contents([read_content(result.content, self.log) for result in group])
-        flags = [flag for result in group if (flag := _read_failure(result)) is not None]
-        is_error = any(flags) if flags else None
         if is_error is None and type(step.extra) is StepExtra and isinstance(step.extra.tool_result_is_error, bool):
             is_error = step.extra.tool_result_is_error
-        self.entries.append((Message("tool", content, "tool", None, (), call_id, is_error, time), None))
+        self.entries.append(Message("tool", content, "tool", None, (), call_id, is_error, time))
 
     def _note_references(self, references: Any) -> None:
         for reference in as_list(references) if isinstance(references, list) else [references]:
@@ -179,6 +208,9 @@ class StepReader:
             }
             if kept:
                 self.subagents.append(kept)
+
+    def _load_step(self, number: int) -> Any:
+        return self.document.load_step(self.places, number - 1)
 
     def _refuse(self, number: int, why: str, content: Any) -> None:
         self.log.drop("malformed_record", None, f"{self.where}step {number}: {why}"[:300], dump_json(content))
@@ -197,10 +229,13 @@ def _count_usage(metrics: Metrics) -> dict[str, int] | None:
     return {"input_tokens": prompt} if completion is None else {"input_tokens": prompt, "output_tokens": completion}
 
 
+def _is_answer(result: Result, call: ToolCall) -> bool:
+    """Whether the only result of a step belongs to its only call."""
+    return result.source_call_id == call.id or as_text(result.source_call_id) is None
+
+
 def _match_results(calls: Sequence[ToolCall], results: Sequence[Result]) -> tuple[list[list[Result]], list[Result]]:
     """The results of each call, by id, then those without id in order; and those that belong to no call of the step."""
-    if len(calls) == len(results) == 1 and (as_text(results[0].source_call_id) or calls[0].id) == calls[0].id:
-        return [[*results]], []
     answered: list[list[Result]] = [[] for _ in calls]
     nameless: list[Result] = []
     others: list[Result] = []
@@ -226,18 +261,19 @@ def _match_results(calls: Sequence[ToolCall], results: Sequence[Result]) -> tupl
 
 def _read_failure(result: Result) -> bool | None:
     """Whether the source says that the call failed: a flag or a state beside the result; None where it does not say."""
-    failed = _read_signs(result)
-    for signs in (result.extra, result.metadata):
-        if failed is None and type(signs) is Signs:
-            failed = _read_signs(signs)
-    return failed
+    has_failed = _read_signs(result)
+    if has_failed is None and type(result.extra) is Signs:
+        has_failed = _read_signs(result.extra)
+    if has_failed is None and type(result.metadata) is Signs:
+        has_failed = _read_signs(result.metadata)
+    return has_failed
 
 
 def _read_signs(signs: Signs) -> bool | None:
     for flag in (signs.is_error, signs.tool_result_is_error, signs.error):
-        if isinstance(flag, bool):
+        if flag is True or flag is False:
             return flag
-    if isinstance(signs.success, bool):
+    if signs.success is True or signs.success is False:
         return not signs.success
     if signs.status is None:
         return None

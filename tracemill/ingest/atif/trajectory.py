@@ -7,7 +7,9 @@ functions below take what they need and pass over the rest.
 
 from __future__ import annotations
 
+import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, TypeGuard, cast
 
@@ -116,8 +118,11 @@ class Trajectory(msgspec.Struct, gc=False):
     subagent_trajectories: list[Trajectory | _NoRecord] | _NoList = None
 
 
+_NO_TOOLS = msgspec.Raw(b"[]")
+
+
 class _RawAgent(Agent, gc=False):
-    tool_definitions: msgspec.Raw = msgspec.Raw(b"[]")
+    tool_definitions: msgspec.Raw = _NO_TOOLS
 
 
 class _RawTrajectory(Trajectory, gc=False):
@@ -127,10 +132,11 @@ class _RawTrajectory(Trajectory, gc=False):
 
 
 class HeadAgent(msgspec.Struct, gc=False):
+    name: Any = None
     extra: AgentExtra | _NoRecord = None
 
 
-class _HeadStep(msgspec.Struct, gc=False):
+class HeadStep(msgspec.Struct, gc=False):
     timestamp: Any = None
 
 
@@ -139,7 +145,7 @@ class HeadFields(msgspec.Struct, gc=False):
 
     session_id: str
     agent: HeadAgent
-    steps: list[_HeadStep]
+    steps: list[HeadStep]
 
 
 class Document(msgspec.Struct, gc=False):
@@ -152,7 +158,18 @@ class Document(msgspec.Struct, gc=False):
         """The whole object of the file."""
         return decode_json(self.content, LossLog(path="")) if isinstance(self.content, bytes) else self.content
 
+    def load_step(self, places: Iterable[int], place: int) -> Any:
+        """All of a step of the trajectory that is reached by ``places``, one a level of nesting."""
+        record = self.load()
+        for number in places:
+            record = record["subagent_trajectories"][number]
+        return record["steps"][place]
 
+
+#: Where the steps begin, if it is no field of another object.
+_STEPS = re.compile(rb'"steps"[ \t\r\n]*:[ \t\r\n]*(?=\[)')
+_CUT = "Input data was truncated"
+_skip_value = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_head = msgspec.json.Decoder(HeadFields).decode
 _decode_raw = msgspec.json.Decoder(_RawTrajectory).decode
 
@@ -163,6 +180,23 @@ def peek_head(raw: bytes) -> HeadFields | None:
         return _decode_head(raw)
     except (ValueError, RecursionError):
         return None
+
+
+def peek_cut_head(raw: bytes) -> HeadFields | None:
+    """The same from the first bytes of a larger file, where these end among the steps: what stands before the steps."""
+    start = _STEPS.search(raw)
+    if start is None:
+        return None
+    fields = peek_head(raw[: start.start()] + b'"steps":[]}')
+    return fields if fields is not None and fields.agent.name is not None and _is_cut(raw[start.end() :]) else None
+
+
+def _is_cut(raw: bytes) -> bool:
+    try:
+        _skip_value(raw)
+    except (ValueError, RecursionError) as error:
+        return str(error) == _CUT  # it says nothing else of where it stopped
+    return False
 
 
 def read_trajectory(path: Path, log: LossLog) -> Document | None:
@@ -190,7 +224,8 @@ def _decode_whole(raw: bytes) -> Trajectory:
     """Raises: ValueError: what no trajectory in order is. RecursionError: nested too deep."""
     found = _decode_raw(raw)
     if isinstance(found.agent, _RawAgent):
-        cast(Agent, found.agent).tool_definitions = decode_tools(bytes(found.agent.tool_definitions))
+        raw_tools = found.agent.tool_definitions
+        cast(Agent, found.agent).tool_definitions = () if raw_tools is _NO_TOOLS else decode_tools(bytes(raw_tools))
     return found
 
 

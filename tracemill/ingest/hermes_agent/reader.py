@@ -67,10 +67,11 @@ _ALL_FIELDS = msgspec.json.Decoder(dict[str, Any])
 
 
 def is_session_file(path: Path) -> bool:
-    if path.name == STATE_FILE:
+    name = path.name
+    if name == STATE_FILE:
         return True
-    is_bookkeeping = path.name == _INDEX_FILE or path.name.startswith("request_dump_")
-    return path.suffix in (".json", ".jsonl") and not is_bookkeeping
+    is_bookkeeping = name == _INDEX_FILE or name.startswith("request_dump_")
+    return not is_bookkeeping and path.suffix in (".json", ".jsonl")
 
 
 def read_head(path: Path) -> Head | None:
@@ -98,7 +99,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     else:
         traces = _read_lines(path, log, options)
     found = [trace for trace in traces if trace is not None]
-    yield from finish_traces(found, log) if log.losses else found
+    return iter(finish_traces(found, log) if log.losses else found)
 
 
 def list_entries(path: Path) -> tuple[Entry, ...] | None:
@@ -144,7 +145,7 @@ def _read_snapshot_head(path: Path) -> Head | None:
     return describe_head(document) if is_session(document) else None
 
 
-def _read_snapshot(path: Path, log: LossLog) -> Iterator[Trace | None]:
+def _read_snapshot(path: Path, log: LossLog) -> list[Trace | None]:
     raw = read_start(path, sys.maxsize)
     document = decode_session(raw)
     if document is None:
@@ -152,11 +153,11 @@ def _read_snapshot(path: Path, log: LossLog) -> Iterator[Trace | None]:
     else:
         log.lines_read += 1
     if document is None:
-        return
+        return []
     if is_session(document):
-        yield _build_from_record(document, "cli_snapshot", path, log, None)
-    else:
-        log.drop("foreign_file", detail="no object with a session id and messages that have content")
+        return [_build_from_record(document, "cli_snapshot", path, log, None)]
+    log.drop("foreign_file", detail="no object with a session id and messages that have content")
+    return []
 
 
 def _read_lines(path: Path, log: LossLog, options: ReadOptions) -> list[Trace | None]:

@@ -27,16 +27,17 @@ class EntryReader:
         self.transcript = Transcript()
         self.aborted_requests = 0
         self.dates: set[str] = set()
-        self.tokens: dict[str, int] = {}
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
 
     def read(self, entries: Sequence[Entry]) -> tuple[Message, ...]:
         told = self.transcript.entries
         compactions: set[int] = set()
         numbers: list[tuple[int, int]] | None = None
-        if any(entry.record.type == "compaction" for entry in entries):
+        if "compaction" in [entry.type for entry in entries]:
             numbers = []
         for entry in entries:
-            said = entry.record.message
+            said = entry.message
             message = self._read_said(entry, said) if said is not None else self._read_entry(entry)
             if message is None:
                 continue
@@ -47,15 +48,14 @@ class EntryReader:
                     message = replace(message, context=(SELF, *kept))
                     compactions.add(entry.number)
                 numbers.append((entry.number, len(told)))
-            told.append((message, entry.row.line))
+            told.append((message, entry.line))
         return self.transcript.build(self.log)[0]
 
     def _read_said(self, entry: Entry, said: Said) -> Message | None:
         """A message whose fields have the types that they should have."""
-        record = entry.record
-        if record.type != "message":
+        if entry.type != "message":
             return self._read_entry(entry)
-        stamp = record.timestamp
+        stamp = entry.timestamp
         if type(stamp) is not str or stamp[:10] not in self.dates or stamp[-1] != "Z":
             stamp = self._read_time(stamp) or format_time(said.timestamp)
         role = said.role
@@ -67,7 +67,7 @@ class EntryReader:
         if type(content) is list and len(content) == 1 and type(content[0]) is Text:
             content = content[0].text
         elif type(content) is not str:
-            content = read_content(load_row(entry.row)["message"].get("content"), self.log, entry.row.line)
+            content = read_content(load_row(entry)["message"].get("content"), self.log, entry.line)
         if role == "user":
             return Message("user", content, "human", None, (), None, None, stamp)
         call_id = said.toolCallId
@@ -119,34 +119,31 @@ class EntryReader:
     def _count_usage(self, usage: Usage) -> dict[str, int] | None:
         """Input is the whole prompt: what was sent, what a cache held and what a cache took."""
         counts: dict[str, int] = {}
-        tokens = self.tokens
         if usage.input is not None:
             counts["input_tokens"] = count = usage.input + (usage.cacheRead or 0) + (usage.cacheWrite or 0)
-            tokens["input_tokens"] = tokens.get("input_tokens", 0) + count
+            self.input_tokens = count if self.input_tokens is None else self.input_tokens + count
         if usage.output is not None:
-            counts["output_tokens"] = usage.output
-            tokens["output_tokens"] = tokens.get("output_tokens", 0) + usage.output
+            counts["output_tokens"] = count = usage.output
+            self.output_tokens = count if self.output_tokens is None else self.output_tokens + count
         return counts or None
 
     def describe(self) -> dict[str, Any]:
         return {"aborted_requests": self.aborted_requests} if self.aborted_requests else {}
 
     def _read_entry(self, entry: Entry) -> Message | None:
-        record = load_row(entry.row)
+        record = load_row(entry)
         time = format_time(record.get("timestamp"))
-        if entry.record.type == "message":
+        if entry.type == "message":
             return self._read_message(entry, time)
-        if entry.record.type == "custom_message":
-            return self._inject(entry, read_content(record.get("content"), self.log, entry.row.line), time)
+        if entry.type == "custom_message":
+            return self._inject(entry, read_content(record.get("content"), self.log, entry.line), time)
         summary = get_text(record, "summary")
         if summary is None:
             return self._refuse(entry, "no summary")
-        return Message(
-            "user", summary, "compaction" if entry.record.type == "compaction" else "injected", timestamp=time
-        )
+        return Message("user", summary, "compaction" if entry.type == "compaction" else "injected", timestamp=time)
 
     def _read_message(self, entry: Entry, time: str | None) -> Message | None:
-        record = load_row(entry.row).get("message")
+        record = load_row(entry).get("message")
         message = as_record(record)
         role = message.get("role")
         time = time or format_time(message.get("timestamp"))
@@ -156,16 +153,16 @@ class EntryReader:
         if role == "assistant":
             return self._read_turn(entry, message, time)
         if role == "user":
-            return Message("user", read_content(content, self.log, entry.row.line), "human", timestamp=time)
+            return Message("user", read_content(content, self.log, entry.line), "human", timestamp=time)
         if role == "toolResult":
             return self._read_result(entry, message, time)
         if role == "bashExecution":
             return self._inject(entry, _render_command(message), time)
         if role in ("custom", "hookMessage"):
-            return self._inject(entry, read_content(content, self.log, entry.row.line), time)
+            return self._inject(entry, read_content(content, self.log, entry.line), time)
         if role in ("branchSummary", "compactionSummary"):
             return self._inject(entry, get_text(message, "summary") or "", time)
-        self.log.drop("unknown_record_type", entry.row.line, f"role {role}"[:200], dump_json(message))
+        self.log.drop("unknown_record_type", entry.line, f"role {role}"[:200], dump_json(message))
         return None
 
     def _read_turn(self, entry: Entry, message: Mapping[str, Any], time: str | None) -> Message | None:
@@ -181,7 +178,7 @@ class EntryReader:
                 self._read_call(entry, record, place, calls)
             else:
                 others.append(block)
-        told = read_content(others, self.log, entry.row.line)
+        told = read_content(others, self.log, entry.line)
         thought = "\n\n".join(text for text in reasoning if text) or None
         stop_reason = get_text(message, "stopReason")
         if not (told or thought or calls) and stop_reason in ("aborted", "error"):
@@ -203,14 +200,14 @@ class EntryReader:
     def _read_call(self, entry: Entry, record: Mapping[str, Any], place: int, calls: list[ToolCall]) -> None:
         name = get_text(record, "name")
         if name is None:
-            self.log.drop("malformed_record", entry.row.line, "a tool call without a name", dump_json(dict(record)))
+            self.log.drop("malformed_record", entry.line, "a tool call without a name", dump_json(dict(record)))
             return
         call_id = get_text(record, "id") or _name_call(entry, place)
         arguments = record.get("arguments")
         calls.append(ToolCall(call_id, name, "{}" if arguments is None else dump_json(arguments)))
 
     def _read_result(self, entry: Entry, message: Mapping[str, Any], time: str | None) -> Message:
-        content = read_content(message.get("content"), self.log, entry.row.line)
+        content = read_content(message.get("content"), self.log, entry.line)
         call_id, is_error = get_text(message, "toolCallId"), get_bool(message, "isError")
         return Message("tool", content, "tool", tool_call_id=call_id, is_error=is_error, timestamp=time)
 
@@ -218,7 +215,7 @@ class EntryReader:
         if stop_reason == "aborted":
             self.aborted_requests += 1
         else:
-            self.log.drop("api_error_message", entry.row.line, (get_text(message, "errorMessage") or "")[:300])
+            self.log.drop("api_error_message", entry.line, (get_text(message, "errorMessage") or "")[:300])
 
     def _inject(self, entry: Entry, content: Content, time: str | None) -> Message | None:
         if not content:
@@ -226,7 +223,7 @@ class EntryReader:
         return Message("user", content, "injected", timestamp=time)
 
     def _refuse(self, entry: Entry, why: str) -> None:
-        self.log.drop("malformed_record", entry.row.line, why, dump_json(load_row(entry.row)))
+        self.log.drop("malformed_record", entry.line, why, dump_json(load_row(entry)))
 
 
 def _write_arguments(arguments: dict[str, Any]) -> str:

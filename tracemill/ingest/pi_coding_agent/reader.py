@@ -39,7 +39,7 @@ from msgspec.structs import replace
 from tracemill.ingest.json_fields import dump_json, format_time, get_int, get_text
 from tracemill.ingest.lines import read_head_rows
 from tracemill.ingest.pi_coding_agent.messages import EntryReader
-from tracemill.ingest.pi_coding_agent.rows import Entry, load_row, read_entries, soften
+from tracemill.ingest.pi_coding_agent.rows import Entry, load_header, load_row, read_entries, soften
 from tracemill.ingest.pi_coding_agent.tree import find_branches, find_path, grow_tree
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
@@ -62,7 +62,7 @@ def read_head(path: Path) -> Head | None:
     started: str | None = None
     is_ours = False
     for row in read_head_rows(path):
-        if _is_header(entry := Entry(row, soften(row.value))):
+        if _is_header(entry := soften(row)):
             return Head(str(row.value["id"]), format_time(row.value.get("timestamp")))
         is_ours = is_ours or _is_message(entry)
         started = started or format_time(row.value.get("timestamp"))
@@ -73,7 +73,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     rows = read_entries(path, log, options)
     if not any(_is_header(row) or _is_message(row) for row in rows):
         if rows:
-            first = rows[0].row
+            first = rows[0]
             log.drop("foreign_file", first.line, "no session header and no message entry", dump_json(load_row(first)))
         elif not log.losses:
             log.drop("empty_file")
@@ -91,27 +91,25 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
 
 
 def _is_header(row: Entry) -> bool:
-    return row.record.type == "session" and bool(row.record.id and not row.record.id.isspace())
+    return row.type == "session" and bool(row.id and not row.id.isspace())
 
 
 def _is_message(row: Entry) -> bool:
-    if row.record.type != "message":
+    if row.type != "message":
         return False
-    return row.record.message is not None or isinstance(load_row(row.row).get("message"), dict)
+    return row.message is not None or isinstance(load_row(row).get("message"), dict)
 
 
 def _split_sessions(rows: Sequence[Entry], log: LossLog) -> list[_Session]:
     """A second header begins a second session; rows before the first header belong to it."""
     sessions = [_Session()]
     for row in rows:
-        if row.record.type == "session" and _is_header(row):
+        if row.type == "session" and _is_header(row):
             header = sessions[-1].header
             if header is None:
                 sessions[-1].header = row
-            elif row.record.id == load_row(header.row)["id"]:
-                log.drop(
-                    "duplicate_row", row.row.line, "a second header of the same session", dump_json(load_row(row.row))
-                )
+            elif row.id == load_row(header)["id"]:
+                log.drop("duplicate_row", row.line, "a second header of the same session", dump_json(load_row(row)))
                 continue
             else:
                 sessions.append(_Session(row))
@@ -121,28 +119,27 @@ def _split_sessions(rows: Sequence[Entry], log: LossLog) -> list[_Session]:
 
 def _read_session(session: _Session, path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace | None]:
     """The live conversation first, then, where they are asked for, the abandoned branches."""
-    header: Mapping[str, Any] = load_row(session.header.row) if session.header is not None else {}
+    header = load_header(session.header) if session.header is not None else {}
     own_id = get_text(header, "id") or path.stem
     entries = grow_tree(session.rows, session.header, log)
     live = find_path(entries)
-    told = {entry.number for entry in live}
     branches: list[Trace] = []
-    if options.branches and len(told) < len(entries):
-        for branch in find_branches(entries, live):
+    if len(live) < len([entry for entry in entries if entry.is_told]):
+        told = {entry.number for entry in live}
+        for branch in find_branches(entries, live) if options.branches else ():
             trace = _read_branch(branch, told, header, own_id, path, log)
             if trace is not None:
                 branches.append(trace)
                 told.update(entry.number for entry in branch)
-    if len(told) < len(entries):
         for entry in entries:
             if entry.is_told and entry.number not in told:
-                log.drop("abandoned_branch", entry.row.line, entry.record.type, dump_json(load_row(entry.row)))
+                log.drop("abandoned_branch", entry.line, entry.type, dump_json(load_row(entry)))
     reader = EntryReader(log)
     messages = reader.read(live)
     if messages:
         yield _build_trace(own_id, messages, header, entries, path, reader)
     else:
-        log.drop("no_messages", session.rows[0].row.line if session.rows else None, f"session {own_id}"[:200])
+        log.drop("no_messages", session.rows[0].line if session.rows else None, f"session {own_id}"[:200])
         yield None
     yield from branches
 
@@ -158,12 +155,12 @@ def _read_branch(
     scratch = LossLog(log.path)
     reader = EntryReader(scratch)
     messages = reader.read(branch)
-    lines = {entry.row.line for entry in own}
+    lines = {entry.line for entry in own}
     log.losses += [loss for loss in scratch.losses if loss.line in lines]
     for reason, count in scratch.notes.items():
         log.note(reason, count)
     tip = branch[-1]
-    trace = _build_trace(f"{live_id}~{tip.record.id or tip.row.line}", messages, header, branch, path, reader)
+    trace = _build_trace(f"{live_id}~{tip.id or tip.line}", messages, header, branch, path, reader)
     meta = {**trace.source_meta, "branch_of": live_id}
     return replace(trace, root_session_id=live_id, parent_trace_id=live_id, source_meta=meta)
 
@@ -188,24 +185,24 @@ def _build_trace(
         ended_at=last,
         source_meta={**_describe_source(header, entries), **reader.describe()},
         model=_find_model(messages, entries) or get_text(header, "modelId"),
-        input_tokens=reader.tokens.get("input_tokens"),
-        output_tokens=reader.tokens.get("output_tokens"),
+        input_tokens=reader.input_tokens,
+        output_tokens=reader.output_tokens,
     )
 
 
 def _find_time(entries: Iterable[Entry]) -> str | None:
-    return next((time for entry in entries if (time := format_time(entry.record.timestamp))), None)
+    return next((time for entry in entries if (time := format_time(entry.timestamp))), None)
 
 
 def _find_model(messages: Sequence[Message], entries: Sequence[Entry]) -> str | None:
     """The model of the last turn that names one, else of the last change of model."""
     named = next((message.model for message in reversed(messages) if message.model), None)
-    changes = (entry.record.modelId for entry in reversed(entries))
+    changes = (entry.modelId for entry in reversed(entries))
     return named or next((model for model in changes if isinstance(model, str) and model.strip()), None)
 
 
 def _describe_source(header: Mapping[str, Any], entries: Sequence[Entry]) -> dict[str, Any]:
-    infos = (load_row(entry.row) for entry in reversed(entries) if entry.record.type == "session_info")
+    infos = (load_row(entry) for entry in reversed(entries) if entry.type == "session_info")
     meta: dict[str, Any] = {
         "version": get_int(header, "version") or 1,
         "provider": get_text(header, "provider"),

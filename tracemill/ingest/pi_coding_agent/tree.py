@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import msgspec
 
 from tracemill.ingest.json_fields import dump_json, get_int, get_text
-from tracemill.ingest.lines import Row
 from tracemill.ingest.pi_coding_agent.rows import Entry, load_row
 from tracemill.ingest.source import LossLog
 
@@ -22,30 +20,25 @@ def grow_tree(rows: Sequence[Entry], header: Entry | None, log: LossLog) -> list
     """All rows but the header, in file order, each with its place; unknown types and repeated ids are logged."""
     entries: list[Entry] = []
     by_id: dict[str, int] = {}
-    by_place: dict[int, int] = {}
     above: int | None = None
-    for place, entry in enumerate(rows):
+    for entry in rows:
         if entry is header:
             continue
-        record = entry.record
-        own_id, kind, parent = record.id, record.type, record.parentId
+        own_id, kind, parent = entry.id, entry.type, entry.parentId
         if own_id is not None:
             if own_id in by_id:
-                log.drop("duplicate_row", entry.row.line, f"id {own_id}"[:200], dump_json(load_row(entry.row)))
+                log.drop("duplicate_row", entry.line, f"id {own_id}"[:200], dump_json(load_row(entry)))
                 continue
             if not own_id or own_id.isspace():
                 own_id = None
-        if parent is not None:  # the entry above where no parent is named (version 1) or the named one is not above
-            entry.parent = above if parent is msgspec.UNSET else by_id.get(parent, above)
-        if kind in _TOLD:
-            entry.is_told = True
-            if kind == "compaction":
-                entry.first_kept = _find_first_kept(entry.row, by_id, by_place)
-        elif kind not in _BOOKKEEPING:
-            _log_unknown(entry.row, log)
+        # the entry above where no parent is named (version 1) or the named one is not above
+        entry.parent = None if parent is None else above if parent is msgspec.UNSET else by_id.get(parent, above)
+        entry.is_told = kind in _TOLD
+        entry.first_kept = _find_first_kept(entry, by_id, rows) if kind == "compaction" else None
+        if not entry.is_told and kind not in _BOOKKEEPING:
+            _log_unknown(entry, log)
         entry.number = above = len(entries)
         entries.append(entry)
-        by_place[place] = above
         if own_id is not None:
             by_id[own_id] = above
     return entries
@@ -60,7 +53,7 @@ def find_path(entries: Sequence[Entry]) -> list[Entry]:
     told = [entry for entry in entries if entry.is_told]
     if not told:
         return []
-    tip = next((entry for entry in reversed(told) if entry.record.type == "message"), told[-1])
+    tip = next((entry for entry in reversed(told) if entry.type == "message"), told[-1])
     path = _climb(entries, tip)
     last = tip.number
     for entry in entries[tip.number + 1 :]:
@@ -96,20 +89,22 @@ def _climb(entries: Sequence[Entry], tip: Entry) -> set[int]:
     return path
 
 
-def _log_unknown(row: Row, log: LossLog) -> None:
-    record = load_row(row)
+def _log_unknown(entry: Entry, log: LossLog) -> None:
+    record = load_row(entry)
     kind = record.get("type")
     if isinstance(kind, str):
-        log.drop("unknown_record_type", row.line, f"type {kind}"[:200], dump_json(record))
+        log.drop("unknown_record_type", entry.line, f"type {kind}"[:200], dump_json(record))
     else:
-        log.drop("malformed_record", row.line, "a row without a type", dump_json(record))
+        log.drop("malformed_record", entry.line, "a row without a type", dump_json(record))
 
 
-def _find_first_kept(row: Row, by_id: Mapping[str, int], by_place: Mapping[int, int]) -> int | None:
+def _find_first_kept(entry: Entry, by_id: Mapping[str, int], rows: Sequence[Entry]) -> int | None:
     """By id, or in version 1 by the row's place in the file, where the header is row 0."""
-    record: Mapping[str, Any] = load_row(row)
+    record = load_row(entry)
     named = get_text(record, "firstKeptEntryId")
     if named is not None:
         return by_id.get(named)
     place = get_int(record, "firstKeptEntryIndex")
-    return None if place is None else by_place.get(place)
+    if place is None or not 0 <= place < len(rows) or rows[place].number < 0:
+        return None
+    return rows[place].number
