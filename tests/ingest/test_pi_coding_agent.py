@@ -234,3 +234,27 @@ def test_a_command_that_the_person_ran_is_no_words_of_theirs(tmp_path: Path) -> 
     assert "make test" in trace.messages[1].text
     assert "2 passed" in trace.messages[1].text
     assert log.losses == []
+
+
+def test_what_late_versions_keep_is_no_loss(tmp_path: Path) -> None:
+    """A system prompt with its tools, the usage of other requests, edits of the context."""
+    tool = {"name": "read", "description": "Read a file", "parameters": {"type": "object"}}
+    system = {"role": "system", "content": "You are pi.", "toolsAdded": [tool], "timestamp": 1}
+    rows = [
+        {"type": "message", "id": "a", "parentId": None, "timestamp": "2026-10-01T09:00:00.000Z", "message": system},
+        user("b", "a", "task"),
+        {"type": "usage", "id": "c", "parentId": "b", "kind": "cache_warm", "usage": {"input": 5}},
+        turn("d", "c", "done"),
+        {"type": "context_edit", "id": "e", "parentId": "d", "targetId": "d", "replacement": None},
+        user("f", "e", "more"),
+    ]
+    (trace,), log = read_rows(tmp_path, HEADER, *rows)
+    assert log.losses == []
+    assert [(message.role, message.origin, message.text) for message in trace.messages] == [
+        ("system", "injected", "You are pi."),
+        ("user", "human", "task"),
+        ("assistant", "model", "done"),
+        ("user", "human", "more"),
+    ]
+    assert [tool["function"]["name"] for tool in trace.tools] == ["read"]
+    assert trace.source_meta["context_edits"] == 1

@@ -11,7 +11,8 @@ Files, under ``~/.hermes/sessions`` and beside it:
 ``sessions.json`` (the gateway's index) and ``request_dump_*.json`` are no sessions. A session that two of these files
 hold is read from the one that holds more of it.
 
-Checked against Hermes Agent 0.19.0 (state.db schema 22) and exports of mid 2026. One literal row of a transcript::
+Checked against Hermes Agent 0.19.0 (state.db schema 22) and exports of mid 2026; schema 31, which keeps system prompts
+in a table of their own, against its sources. One literal row of a transcript::
 
     {"role": "user", "content": "List the directory.", "timestamp": "2026-11-21T07:24:40.674898"}
 

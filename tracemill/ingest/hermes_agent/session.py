@@ -210,7 +210,7 @@ def _read_calls(listed: Any, row: SessionRow, place: int, log: LossLog) -> tuple
             log.drop("malformed_record", row.line, f"tool_calls[{number}] without a name", dump_json(item))
             continue
         arguments = function.get("arguments", call.get("arguments"))
-        call_id = get_text(call, "id", "call_id") or f"message_{place}_call_{number}"
+        call_id = get_text(call, "call_id", "id") or f"message_{place}_call_{number}"
         calls.append(ToolCall(call_id, name, "{}" if arguments is None else dump_json(arguments)))
     return tuple(calls)
 

@@ -66,12 +66,12 @@ def read_state_session(path: Path, entry: Entry, log: LossLog, source_kind: str)
     try:
         with closing(_open_database(path)) as database:
             found = database.execute("SELECT * FROM sessions WHERE id IS ?", (entry.key,)).fetchone()
+            session = {"id": entry.key} if found is None else _Prompts(database).fill(_to_record(found))
             rows = _list_messages(database, entry.key, log)
     except _READ_ERRORS as error:
         log.drop("unreadable_file", detail=str(error)[:300])
         return None
     log.lines_read += len(rows)
-    session = _to_record(found) if found is not None else {"id": entry.key}
     root = entry.head.root_session_id
     return build_trace(session, rows, str(entry.key), root, "state_db", path, log, source_kind)
 
@@ -93,8 +93,9 @@ def _read_sessions(database: sqlite3.Connection, path: Path, log: LossLog, sourc
         log.drop("foreign_file", detail="a SQLite database without the tables sessions and messages")
         return
     sessions = _list_sessions(database, log)
+    prompts = _Prompts(database)
     parents = {str(session.get("id")): get_text(session, "parent_session_id") for session in sessions}
-    for session in sessions:
+    for session in map(prompts.fill, sessions):
         own_id = str(session.get("id"))
         rows = _list_messages(database, session.get("id"), log)
         log.lines_read += len(rows)
@@ -120,6 +121,26 @@ def _list_messages(database: sqlite3.Connection, session_id: Any, log: LossLog) 
     except _READ_ERRORS as error:
         log.drop("malformed_record", detail=f"session {session_id!r} after {len(rows)} messages: {error}"[:300])
     return rows
+
+
+class _Prompts:
+    """The system prompts of late versions, which stand in a table of their own, once each."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        self._database = database
+        tables = database.execute("SELECT name FROM sqlite_master WHERE name = 'system_prompts'")
+        self._is_there = tables.fetchone() is not None
+
+    def fill(self, session: dict[str, Any]) -> dict[str, Any]:
+        """The session with its system prompt, where it only names it by its hash."""
+        name = session.get("system_prompt_hash")
+        if not self._is_there or name is None or get_text(session, "system_prompt") is not None:
+            return session
+        try:
+            found = self._database.execute("SELECT prompt FROM system_prompts WHERE hash = ?", (name,)).fetchone()
+        except _READ_ERRORS:
+            return session
+        return session if found is None else {**session, "system_prompt": _to_record(found)["prompt"]}
 
 
 def _to_record(row: sqlite3.Row) -> dict[str, Any]:

@@ -9,7 +9,16 @@ import msgspec
 from msgspec.structs import replace
 
 from tracemill.ingest.content_parts import Content, read_content
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_bool, get_int, get_text
+from tracemill.ingest.json_fields import (
+    as_list,
+    as_record,
+    dump_json,
+    format_time,
+    get_bool,
+    get_int,
+    get_text,
+    read_tool_definitions,
+)
 from tracemill.ingest.pi_coding_agent.rows import Call, Entry, Said, Text, Thinking, Usage, load_row
 from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
@@ -29,6 +38,7 @@ class EntryReader:
         self.dates: set[str] = set()
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
+        self.tools: tuple[dict[str, Any], ...] = ()
 
     def read(self, entries: Sequence[Entry]) -> tuple[Message, ...]:
         told = self.transcript.entries
@@ -158,6 +168,9 @@ class EntryReader:
             return self._read_result(entry, message, time)
         if role == "bashExecution":
             return self._inject(entry, _render_command(message), time)
+        if role == "system":
+            self.tools += read_tool_definitions(message.get("toolsAdded"))
+            return Message("system", read_content(content, self.log, entry.line), "injected", timestamp=time)
         if role in ("custom", "hookMessage"):
             return self._inject(entry, read_content(content, self.log, entry.line), time)
         if role in ("branchSummary", "compactionSummary"):

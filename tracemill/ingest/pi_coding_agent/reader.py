@@ -13,7 +13,8 @@ A row is the header or an entry; a file is one session, or several where a secon
 Kept: the messages on the path to the last message entry, with thinking, tool calls, results and their ``isError``,
 model, usage (``input_tokens`` is the whole prompt, with what a cache held or took) and stop reason; what a person ran
 with ``!`` (``bashExecution``), branch summaries and extensions' messages as injected user messages; ``compaction`` as a
-message of that origin, its context being the summary and the entries from ``firstKeptEntryId`` on; the file that the
+message of that origin, its context being the summary and the entries from ``firstKeptEntryId`` on; what late versions
+keep of the system prompt and of the tools (role ``system``); the file that the
 session was forked from, in ``source_meta["parent_session"]``. An entry whose parent is not above it in the file,
 because a line or the file's head is missing, follows the entry above it.
 With ``ReadOptions.branches`` each abandoned branch on which the model spoke is a trace of its own, from the root to its
@@ -21,8 +22,9 @@ last entry: ``<trace id>~<entry id>``, with ``source_meta["branch_of"]``.
 Dropped and counted: other entries off the path (``abandoned_branch``), unknown types and roles
 (``unknown_record_type``), repeated ids (``duplicate_row``), API errors without a word of the model
 (``api_error_message``). Bookkeeping, not counted: changes of model and thinking level, labels, leaves, names,
-extensions' state, details of tool results, and requests that were aborted before the model said anything (their number
-is in ``source_meta["aborted_requests"]``).
+extensions' state, usage of other requests, later edits of the context (their number is in
+``source_meta["context_edits"]``), details of tool results, and requests that were aborted before the model said
+anything (their number is in ``source_meta["aborted_requests"]``).
 
 Source: badlogic/pi-mono, ``packages/coding-agent/docs/session.md`` and ``src/core/session-manager.ts``.
 """
@@ -185,6 +187,7 @@ def _build_trace(
         ended_at=last,
         source_meta={**_describe_source(header, entries), **reader.describe()},
         model=_find_model(messages, entries) or get_text(header, "modelId"),
+        tools=reader.tools,
         input_tokens=reader.input_tokens,
         output_tokens=reader.output_tokens,
     )
@@ -208,6 +211,7 @@ def _describe_source(header: Mapping[str, Any], entries: Sequence[Entry]) -> dic
         "provider": get_text(header, "provider"),
         "parent_session": get_text(header, "parentSession"),
         "session_name": next((name for info in infos if (name := get_text(info, "name"))), None),
+        "context_edits": sum(entry.type == "context_edit" for entry in entries) or None,
     }
     return {key: value for key, value in meta.items() if value is not None}
 

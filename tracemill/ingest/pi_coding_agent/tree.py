@@ -11,7 +11,17 @@ from tracemill.ingest.pi_coding_agent.rows import Entry, load_row
 from tracemill.ingest.source import LossLog
 
 _BOOKKEEPING = frozenset(
-    {"session", "model_change", "thinking_level_change", "label", "leaf", "session_info", "custom"}
+    {
+        "session",
+        "model_change",
+        "thinking_level_change",
+        "label",
+        "leaf",
+        "session_info",
+        "custom",
+        "usage",
+        "context_edit",
+    }
 )
 _TOLD = frozenset({"message", "compaction", "branch_summary", "custom_message"})
 
