@@ -149,7 +149,11 @@ def store_inventory(
     intake, options = Intake(), options or ReadOptions()
     groups = inventory.groups
     if workers > 1 and limit is None and len(groups) > 1 and measure_bytes(groups) >= LEAST_BYTES:
-        results = pack_in_parallel(source, groups, redactor, options, workers=workers, meanwhile=meanwhile)
+        # of a few traces asked for by id, only these belong on disk: then each comes with its bytes
+        shards = None if selection.trace_ids else folder
+        results = pack_in_parallel(
+            source, groups, redactor, options, workers=workers, folder=shards, meanwhile=meanwhile
+        )
     else:
         results = pack_each(source, groups, redactor, options)
     with closing(results):

@@ -39,8 +39,12 @@ def read_start(path: Path, limit: int = HEAD_BYTES) -> bytes:
     """
     handle = os.open(path, _READ_BYTES)
     try:
-        chunks: list[bytes] = []
-        size = _FIRST_BYTES
+        first = os.read(handle, min(limit, _FIRST_BYTES))
+        if len(first) < _FIRST_BYTES:  # the end, as nothing here is read but files
+            return first
+        chunks = [first]
+        limit -= len(first)
+        size = _MORE_BYTES
         while limit > 0 and (chunk := os.read(handle, min(limit, size))):
             chunks.append(chunk)
             limit -= len(chunk)

@@ -27,11 +27,14 @@ from tracemill.ingest.json_decode import (
     has_long_integer,
     mend_text,
 )
+from tracemill.ingest.raw_files import read_start
 from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES, LossLog, ReadOptions
 
 _HEAD_BYTES = 256 * 1024
 _SAMPLE_BYTES = 4096
 _BLOCK_BYTES = 256 * 1024
+#: A smaller file is read at once, without a file object, which costs more than its bytes.
+_SMALL_BYTES = 16 * 1024
 
 
 class Row(msgspec.Struct, gc=False):
@@ -77,7 +80,8 @@ def read_rows(
     Raises:
         OSError: the file cannot be opened or read.
     """
-    with path.open("rb") as file:
+    raw = read_start(path, _SMALL_BYTES)
+    with io.BytesIO(raw) if len(raw) < _SMALL_BYTES else path.open("rb") as file:
         start = file.read(_SAMPLE_BYTES)
         file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
         if _guess_utf16(start):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+import os
+from pathlib import Path
+from typing import Any, Self
 
 import msgspec
 from msgspec.structs import replace
@@ -15,12 +17,22 @@ _encode_fast = msgspec.msgpack.Encoder().encode
 _decode_json = msgspec.json.Decoder(Trace).decode
 _decode_fast = msgspec.msgpack.Decoder(Trace).decode
 _JSON = ord("{")
+_SHARD_BUFFER_BYTES = 256 * 1024
+
+
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where an encoded trace stands: the number of the shard, the offset there, and the length, in bytes."""
+
+    shard: int
+    offset: int
+    size_bytes: int
 
 
 class Packed(msgspec.Struct, frozen=True, gc=False):
     """One trace. ``light``: its light columns and ``goal``; ``digest``: see ``hash_content``.
 
-    ``encoded``: what ``decode_trace`` takes.
+    ``encoded``: what ``decode_trace`` takes; empty where the process that read the trace wrote it to a shard of the
+    store: then ``place`` says where.
     """
 
     trace_id: str
@@ -29,6 +41,48 @@ class Packed(msgspec.Struct, frozen=True, gc=False):
     light: dict[str, Any]
     redacted: dict[str, int]
     encoded: bytes
+    place: Place | None = None
+
+
+class Shard:
+    """A file of encoded traces, end to end, that one process appends to.
+
+    The file is there before, see ``create_shard``: a process that goes on after the store was given up makes none.
+
+    Raises:
+        OSError: the file is gone, or cannot be written.
+    """
+
+    def __init__(self, folder: Path, number: int) -> None:
+        self._number = number
+        self._file = name_shard(folder, number).open("r+b", buffering=_SHARD_BUFFER_BYTES)
+        self._end = 0
+
+    def put(self, encoded: bytes) -> Place:
+        """Where a trace will stand, once ``flush`` was called."""
+        place = Place(self._number, self._end, len(encoded))
+        self._end += self._file.write(encoded)
+        return place
+
+    def flush(self) -> None:
+        """Hand over what has been put to the file."""
+        self._file.flush()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+
+def create_shard(folder: Path, number: int) -> None:
+    """Make an empty shard that only its owner can read."""
+    os.close(os.open(name_shard(folder, number), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600))
+
+
+def name_shard(folder: Path, number: int) -> Path:
+    """The file of a shard; its number counts from 0."""
+    return folder / f"traces-{number}.bin"
 
 
 def pack_trace(trace: Trace) -> Packed:
@@ -39,8 +93,11 @@ def pack_trace(trace: Trace) -> Packed:
 
 
 def rename_packed(packed: Packed, trace_id: str) -> Packed:
-    """The same trace under another id."""
-    return pack_trace(replace(decode_trace(packed.encoded), trace_id=trace_id))
+    """The same trace under another id. What stands in a shard stays as it is: the id of the row in the store counts."""
+    encoded = packed.encoded
+    if packed.place is None:
+        encoded = _encode(replace(decode_trace(encoded), trace_id=trace_id))
+    return replace(packed, trace_id=trace_id, light={**packed.light, "trace_id": trace_id}, encoded=encoded)
 
 
 def decode_trace(encoded: bytes | memoryview) -> Trace:

@@ -1,83 +1,70 @@
 """The trace store: every trace of a run, read once, redacted, and fetched by ``trace_id`` from then on.
 
-A folder of mode 0700 with two Parquet files whose rows stand in the same order, reading order:
+A folder of mode 0700:
 
-* ``light.parquet``: the light columns and ``goal``.
-* ``traces.parquet``: ``trace_msgpack``, the whole trace as MessagePack, in row groups of at most 16 traces or about
-  1 MB, so that fetching one trace reads one small row group.
+* ``light.parquet``: a row a trace, in reading order: the light columns, ``goal``, and where the whole trace stands:
+  ``shard``, ``offset`` and ``size_bytes``. It gets its name last: without it the folder is no store.
+* ``traces-0.bin``, ``traces-1.bin``, …: the shards, whole traces as MessagePack, end to end. Each process that reads
+  writes one of its own, so that no trace travels between processes; which trace stands in which is chance, what is read
+  back is not. Bytes that no row names are copies of a session: they were written before that was known.
+
+Shards are bare: nothing is looked for by value, and compressing 2 MB takes longer (2.7 ms) than writing them. The store
+is as large as the traces and goes away with the run.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
-from array import array
+import weakref
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from msgspec.structs import replace
 
 from tracemill.errors import InputError
-from tracemill.ingest.packed import Packed, decode_trace
+from tracemill.ingest.packed import Packed, Place, Shard, create_shard, decode_trace, name_shard
 from tracemill.trace import LIGHT_COLUMNS, Trace
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _LIGHT_FILE = "light.parquet"
-_TRACE_FILE = "traces.parquet"
 _LIGHT_ROWS = 1024
-_GROUP_ROWS = 16
-_GROUP_BYTES = 1024 * 1024
-_CACHED_GROUPS = 4
+_PLACE_COLUMNS = ("shard", "offset", "size_bytes")
 #: Fetched traces are kept for those that need them next, up to this many bytes in the store. Rows go through a run in
 #: order: what has been kept longest is needed first, so where there is no more room the new one is not kept. One that
 #: nobody took (its row failed) goes after this many fetches.
 _CACHED_BYTES = 64 * 1024 * 1024
 _CACHED_FETCHES = 400
-#: Bare pages: nothing is looked for by value, and compressing 2 MB takes longer (2.7 ms) than all else of writing them
-#: (1 ms). The store is as large as the traces and goes away with the run.
-_WHOLE: Mapping[str, Any] = {"compression": "none", "use_dictionary": False, "write_statistics": False}
 
-_ARROW_TYPES: Mapping[str, pa.DataType] = {
-    "string": pa.string(),
-    "bool": pa.bool_(),
-    "double": pa.float64(),
-    "int64": pa.int64(),
-}
-
-
-def build_light_schema() -> pa.Schema:
-    """The Arrow schema of the light columns, in order."""
-    return pa.schema([(name, _ARROW_TYPES[kind]) for name, kind in LIGHT_COLUMNS.items()])
-
-
-_LIGHT_SCHEMA = pa.schema([*build_light_schema(), ("goal", pa.string())])
-_TRACE_SCHEMA = pa.schema([("trace_msgpack", pa.large_binary())])
+#: The light columns of a trace, and where the whole trace stands.
+_Row = tuple[dict[str, Any], Place]
 
 
 def write_store(folder: Path, traces: Iterable[Packed]) -> TraceStore:
-    """Write traces to ``folder`` (made, mode 0700) as they come; memory holds one row group of each file.
+    """Write traces to ``folder`` (made, mode 0700) as they come; memory holds the light columns of some of them.
+
+    What has a ``place`` stands in a shard of the folder already.
 
     Raises:
         OSError: the folder cannot be written; what was written is removed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    light, whole = (folder / f"{name}.partial" for name in (_LIGHT_FILE, _TRACE_FILE))
+    partial = folder / f"{_LIGHT_FILE}.partial"
     try:
-        with (
-            pq.ParquetWriter(light, _LIGHT_SCHEMA, compression="lz4") as light_writer,
-            pq.ParquetWriter(whole, _TRACE_SCHEMA, **_WHOLE) as whole_writer,
-        ):
-            _write_rows(traces, light_writer, whole_writer)
-        for path in (light, whole):
-            path.chmod(0o600)
-            path.rename(path.with_suffix(""))
+        _remove_files(folder)
+        create_shard(folder, 0)
+        with Shard(folder, 0) as shard:
+            _write_light(partial, _place_traces(traces, shard))
+        partial.rename(folder / _LIGHT_FILE)
     except BaseException:
-        light.unlink(missing_ok=True)
-        whole.unlink(missing_ok=True)
+        _remove_files(folder)
         raise
     return TraceStore(folder)
 
@@ -98,18 +85,22 @@ class TraceStore:
     """
 
     def __init__(self, folder: Path) -> None:
-        if not (folder / _LIGHT_FILE).is_file() or not (folder / _TRACE_FILE).is_file():
+        import pyarrow.parquet as pq
+
+        path = folder / _LIGHT_FILE
+        light = pq.ParquetFile(path) if path.is_file() else None
+        if light is None or not set(_PLACE_COLUMNS).issubset(light.schema_arrow.names):  # older stores have no places
             raise InputError(f"{folder}: no trace store here; read the traces again without --resume")
         self.folder = folder
-        self._light = pq.ParquetFile(folder / _LIGHT_FILE)
-        self._whole = pq.ParquetFile(folder / _TRACE_FILE)
+        self._light = light
         self._lock = threading.Lock()
-        self._groups: OrderedDict[int, pa.Table] = OrderedDict()
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._kept_bytes = 0
         self._fetches = 0
-        ids = self._light.read(columns=["trace_id"]).column(0).to_pylist()
-        self._places: dict[str, tuple[int, int]] = dict(zip(ids, self._list_places(), strict=True))
+        columns = (column.to_pylist() for column in self._light.read(columns=["trace_id", *_PLACE_COLUMNS]).columns)
+        self._places = {trace_id: Place(*place) for trace_id, *place in zip(*columns, strict=True)}
+        self._shards = _open_shards(folder, self._places.values())
+        self._close_shards = weakref.finalize(self, _close_shards, self._shards)
 
     def __len__(self) -> int:
         return len(self._places)
@@ -129,9 +120,7 @@ class TraceStore:
             self._fetches += 1
             kept = self._kept.get(trace_id)
             if kept is None:
-                group, row = self._places[trace_id]
-                raw = self._read_group(group).column(0)[row].as_buffer()
-                kept = _Kept(decode_trace(memoryview(raw)), raw.size, self._fetches)
+                kept = _Kept(self._read(trace_id), self._places[trace_id].size_bytes, self._fetches)
                 if not is_last:
                     self._keep(trace_id, kept)
             elif is_last:
@@ -155,28 +144,19 @@ class TraceStore:
 
     def close(self) -> None:
         """Close the files; nothing can be fetched any more."""
-        self._light.close()
-        self._whole.close()
+        with self._lock:
+            self._light.close()
+            self._close_shards()
 
     def remove(self) -> None:
         """Delete the store from disk."""
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _list_places(self) -> Iterator[tuple[int, int]]:
-        for group in range(self._whole.num_row_groups):
-            for row in range(self._whole.metadata.row_group(group).num_rows):
-                yield group, row
-
-    def _read_group(self, group: int) -> pa.Table:
-        table = self._groups.get(group)
-        if table is None:
-            table = self._groups[group] = self._whole.read_row_group(group)
-            if len(self._groups) > _CACHED_GROUPS:
-                self._groups.popitem(last=False)
-        else:
-            self._groups.move_to_end(group)
-        return table
+    def _read(self, trace_id: str) -> Trace:
+        place = self._places[trace_id]
+        trace = decode_trace(os.pread(self._shards[place.shard], place.size_bytes, place.offset))
+        return trace if trace.trace_id == trace_id else replace(trace, trace_id=trace_id)
 
     def _keep(self, trace_id: str, new: _Kept) -> None:
         while self._kept:
@@ -192,29 +172,72 @@ class TraceStore:
         self._kept_bytes -= self._kept.pop(trace_id).size_bytes
 
 
-def _write_rows(traces: Iterable[Packed], light_writer: pq.ParquetWriter, whole_writer: pq.ParquetWriter) -> None:
-    light: list[dict[str, Any]] = []
-    whole: list[bytes] = []
-    size_bytes = 0
+def build_light_schema() -> pa.Schema:
+    """The Arrow schema of the light file, in order."""
+    import pyarrow as pa
+
+    types: Mapping[str, pa.DataType] = {
+        "string": pa.string(),
+        "bool": pa.bool_(),
+        "double": pa.float64(),
+        "int64": pa.int64(),
+    }
+    light = [(name, types[kind]) for name, kind in LIGHT_COLUMNS.items()]
+    return pa.schema([*light, ("goal", pa.string()), *((name, pa.int64()) for name in _PLACE_COLUMNS)])
+
+
+def _place_traces(traces: Iterable[Packed], shard: Shard) -> Iterator[_Row]:
     for trace in traces:
-        light.append(trace.light)
-        whole.append(trace.encoded)
-        size_bytes += len(trace.encoded)
-        if len(whole) >= _GROUP_ROWS or size_bytes >= _GROUP_BYTES:
-            whole_writer.write_table(_build_group(whole))
-            whole, size_bytes = [], 0
-        if len(light) >= _LIGHT_ROWS:
-            light_writer.write_table(pa.Table.from_pylist(light, schema=_LIGHT_SCHEMA))
-            light = []
-    if whole:
-        whole_writer.write_table(_build_group(whole))
-    if light:
-        light_writer.write_table(pa.Table.from_pylist(light, schema=_LIGHT_SCHEMA))
+        yield trace.light, trace.place or shard.put(trace.encoded)
 
 
-def _build_group(encoded: list[bytes]) -> pa.Table:
-    """A row group around the bytes themselves: Arrow's own builder would copy them while it grows."""
-    offsets = array("q", (0, *accumulate(map(len, encoded))))
-    data = encoded[0] if len(encoded) == 1 else b"".join(encoded)
-    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.table([pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(encoded), buffers)], schema=_TRACE_SCHEMA)
+def _write_light(path: Path, placed: Iterator[_Row]) -> None:
+    rows = list(islice(placed, _LIGHT_ROWS))
+    import pyarrow.parquet as pq  # not before there are rows: where several processes read, they do so meanwhile
+
+    schema = build_light_schema()
+    with pq.ParquetWriter(path, schema, compression="lz4") as writer:
+        path.chmod(0o600)
+        while rows:
+            writer.write_table(_build_table(rows, schema))
+            rows = list(islice(placed, _LIGHT_ROWS))
+
+
+def _build_table(rows: Sequence[_Row], schema: pa.Schema) -> pa.Table:
+    import pyarrow as pa
+
+    columns: dict[str, list[Any]] = {name: [light[name] for light, _ in rows] for name in (*LIGHT_COLUMNS, "goal")}
+    for name in _PLACE_COLUMNS:
+        columns[name] = [getattr(place, name) for _, place in rows]
+    return pa.table(columns, schema=schema)
+
+
+def _open_shards(folder: Path, places: Iterable[Place]) -> dict[int, int]:
+    """The shards that hold a trace: number → file descriptor.
+
+    Raises:
+        InputError: one is missing, or shorter than the places say.
+    """
+    ends: dict[int, int] = {}
+    for place in places:
+        ends[place.shard] = max(ends.get(place.shard, 0), place.offset + place.size_bytes)
+    shards: dict[int, int] = {}
+    try:
+        for number, end in ends.items():
+            shards[number] = os.open(name_shard(folder, number), os.O_RDONLY)
+            if os.fstat(shards[number]).st_size < end:
+                raise EOFError
+    except (FileNotFoundError, EOFError):
+        _close_shards(shards)
+        raise InputError(f"{folder}: the trace store is not whole; read the traces again without --resume") from None
+    return shards
+
+
+def _close_shards(shards: dict[int, int]) -> None:
+    while shards:
+        os.close(shards.popitem()[1])
+
+
+def _remove_files(folder: Path) -> None:
+    for path in (*folder.glob(f"{_LIGHT_FILE}*"), *folder.glob("traces-*.bin")):
+        path.unlink(missing_ok=True)
