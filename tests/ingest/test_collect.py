@@ -7,7 +7,9 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest import ReadResult, get_source, store_inventory
+import pytest
+
+from tracemill.ingest import ReadResult, get_source, read_into_store, store_inventory
 from tracemill.ingest.collect import Intake
 from tracemill.ingest.inventory import Selection, locate_files, take_inventory
 from tracemill.ingest.source import Loss
@@ -102,3 +104,52 @@ def test_select_takes_the_named_sessions(tmp_path: Path) -> None:
     assert result.store.trace_ids == ["s2"]
     assert result.intake.not_selected == 3
     result.intake.check()
+
+
+def write_runs(path: Path, *runs: tuple[str, dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    asked = {"role": "user", "content": "What is 6 x 7?"}
+    rows = [{"messages": [asked, {"role": "assistant", "content": answer}], **labels} for answer, labels in runs]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def read_runs(folder: Path, tmp: Path, workers: int = 1) -> tuple[list[tuple[str, Any, Any]], list[str]]:
+    result = read_into_store("openai_chat", str(folder), tmp, workers=workers)
+    result.intake.check()
+    traces = [result.store.fetch(trace_id) for trace_id in result.store.trace_ids]
+    found = ((trace.final_assistant_message, trace.success, trace.reward) for trace in traces)
+    runs = sorted(found, key=str)
+    return runs, [loss.reason for loss in result.intake.losses]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (("42", {"reward": 1.0}), ("4", {"reward": 0.0})),
+        (("42", {"reward": 1.0}), ("42", {"reward": 0.0})),
+        (("4", {"success": False}), ("42", {"success": False})),
+        (("42", {"success": True}), ("42", {})),
+        (("42", {"task_id": "a"}), ("42", {"task_id": "b"})),
+    ],
+    ids=["a part of the other's words", "same words, other reward", "a judged run does not grow", "one label", "tasks"],
+)
+def test_runs_with_verdicts_of_their_own_are_no_copies(tmp_path: Path, first: Any, second: Any) -> None:
+    """Rollouts of two steps of training lie in files of one name, so that their ids are the same."""
+    write_runs(tmp_path / "in" / "step_0" / "rollouts.jsonl", first)
+    write_runs(tmp_path / "in" / "step_1" / "rollouts.jsonl", second)
+    runs, reasons = read_runs(tmp_path / "in", tmp_path / "store")
+    told = [(answer, labels.get("success"), labels.get("reward")) for answer, labels in (first, second)]
+    assert (sorted(runs, key=str), reasons) == (sorted(told, key=str), [])
+
+
+def test_a_judged_run_that_was_copied_is_read_once(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_runs(tmp_path / "in" / name / "rollouts.jsonl", ("42", {"reward": 1.0}))
+    assert read_runs(tmp_path / "in", tmp_path / "store") == ([("42", None, 1.0)], ["repeated_session"])
+
+
+def test_three_runs_of_one_id_get_ids_of_their_own(tmp_path: Path) -> None:
+    for number in range(3):
+        write_runs(tmp_path / "in" / str(number) / "rollouts.jsonl", ("42", {"reward": number / 2}))
+    runs, reasons = read_runs(tmp_path / "in", tmp_path / "store")
+    assert (runs, reasons) == ([("42", None, 0.0), ("42", None, 0.5), ("42", None, 1.0)], [])

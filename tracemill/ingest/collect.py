@@ -3,7 +3,7 @@
 Copies of a session (one a prefix of the other) are recognised within a group: the longest is kept, with what only a
 shorter one says of their messages, the others are counted as ``repeated_session``. Two different conversations with one
 id both stay; all but the first get a suffix made from their content (``id_conflict``). So does a session inside another
-session's file, where a file of its own exists.
+session's file, where a file of its own exists. Runs that came to different verdicts are never copies.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from tracemill.errors import CountError
-from tracemill.ingest.copies import fill_from_copy, is_same_message
+from tracemill.ingest.copies import fill_from_copy, is_copy
 from tracemill.ingest.inventory import Group, Inventory, Member, Selection
 from tracemill.ingest.packed import Packed, hash_content, rename_packed
 from tracemill.ingest.source import Loss, LossLog, ReadOptions, Source
@@ -207,7 +207,7 @@ def _drop_repeats(traces: Iterable[Trace], intake: Intake) -> Iterator[Trace]:
     for same_id in by_id.values():
         kept: list[Trace] = []
         for trace in sorted(same_id, key=lambda item: (-len(item.messages), item.source_path)):
-            place = next((place for place, other in enumerate(kept) if _is_prefix(trace, other)), None)
+            place = next((place for place, other in enumerate(kept) if is_copy(trace, other)), None)
             if place is None:
                 kept.append(trace)
                 continue
@@ -218,18 +218,6 @@ def _drop_repeats(traces: Iterable[Trace], intake: Intake) -> Iterator[Trace]:
         yield kept[0]
         for trace in kept[1:]:
             yield _add_suffix(trace, intake)
-
-
-def _is_prefix(shorter: Trace, longer: Trace) -> bool:
-    """Whether all messages of ``shorter`` but the last begin ``longer``; the last may have grown meanwhile."""
-    count = len(shorter.messages)
-    if count > len(longer.messages):
-        return False
-    pairs = zip(shorter.messages, longer.messages, strict=False)
-    return all(
-        is_same_message(ours, theirs) or (index == count - 1 and theirs.text.startswith(ours.text))
-        for index, (ours, theirs) in enumerate(pairs)
-    )
 
 
 def _make_unique(

@@ -11,11 +11,32 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from tracemill.ingest.outcomes import VERDICT_SOURCE
+from tracemill.ingest.packed import list_labels
 from tracemill.ingest.time_span import TimeSpan
 from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 _FIELDS = ("reasoning_content", "is_error", "model", "stop_reason", "usage")
+
+
+def is_copy(shorter: Trace, longer: Trace) -> bool:
+    """Whether all messages of ``shorter`` but the last begin ``longer``; the last may have grown meanwhile.
+
+    A run that its source has judged is over: it does not go on in another one, and one with another verdict, task or
+    attempt is another run, whatever it says.
+    """
+    count = len(shorter.messages)
+    if list_labels(shorter) != list_labels(longer) or count > len(longer.messages):
+        return False
+    is_over = shorter.verdict_source not in (None, VERDICT_SOURCE)
+    if is_over and count < len(longer.messages):
+        return False
+    pairs = zip(shorter.messages, longer.messages, strict=False)
+    return all(
+        is_same_message(ours, theirs) or (index == count - 1 and not is_over and theirs.text.startswith(ours.text))
+        for index, (ours, theirs) in enumerate(pairs)
+    )
 
 
 def is_same_message(ours: Message, theirs: Message) -> bool:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from operator import attrgetter
 from pathlib import Path
 
@@ -130,6 +131,7 @@ def take_inventory(source: Source, root: Path, files: Sequence[Path], selection:
     root_ids: set[str] = set()
     rejects: list[Loss] = []
     left_out = 0
+    takes_all = selection.partition is None and selection.since is None
     for path in files:
         head = _read_head(source, path, rejects)
         if head is None:
@@ -137,9 +139,10 @@ def take_inventory(source: Source, root: Path, files: Sequence[Path], selection:
                 rejects.pop()
                 left_out += 1
             continue
-        for entry_head, member in _list_members(source, path, head):
+        entries = source.list_entries(path)
+        for entry_head, member in _list_members(path, entries) if entries else ((head, Member(path)),):
             root_ids.add(entry_head.root_session_id)
-            if _is_selected(entry_head, selection):
+            if takes_all or _is_selected(entry_head, selection):
                 members.setdefault(entry_head.root_session_id, []).append(member)
             else:
                 left_out += member.counts
@@ -149,17 +152,15 @@ def take_inventory(source: Source, root: Path, files: Sequence[Path], selection:
 
 def _find_files(root: Path, pattern: str, *, recursive: bool) -> Iterator[Path]:
     """Files whose name matches; links to folders are not followed."""
+    is_match = re.compile(translate(pattern)).match
     for folder, _, names in os.walk(root):  # several times as fast as Path.rglob
         here = Path(folder)
-        yield from (here / name for name in names if fnmatchcase(name, pattern))
+        yield from [here / name for name in names if is_match(name)]
         if not recursive:
             return
 
 
-def _list_members(source: Source, path: Path, head: Head) -> list[tuple[Head, Member]]:
-    entries = source.list_entries(path)
-    if not entries:
-        return [(head, Member(path))]
+def _list_members(path: Path, entries: Sequence[Entry]) -> list[tuple[Head, Member]]:
     return [(entry.head, Member(path, entry, number == 0)) for number, entry in enumerate(entries)]
 
 

@@ -42,11 +42,13 @@ def has_long_integer(raw: bytes) -> bool:
 
     The fast decoder refuses it too, but does not look at it in fields that it skips.
     """
+    if len(raw) <= _MAX_DIGITS:
+        return False
     # a number that is too long covers one of these places and the digits behind it
-    return any(
-        _ZERO <= byte <= _NINE and raw[number * _STEP : number * _STEP + _MIN_DIGITS].isdigit()
-        for number, byte in enumerate(raw[::_STEP])
-    )
+    for number, byte in enumerate(raw[::_STEP]):
+        if _ZERO <= byte <= _NINE and raw[number * _STEP : number * _STEP + _MIN_DIGITS].isdigit():
+            return True
+    return False
 
 
 def decode_tolerant(text: str, start: int, log: LossLog) -> tuple[Any, int]:
@@ -116,10 +118,11 @@ def count_objects(raw: bytes) -> int | None:
     No value holds "}", newline, "{": where these stand at each newline, each newline stands between two values, and as
     many values as lines are one a line.
     """
-    count, place = 1, raw.find(b"\n")
-    while 0 <= place < len(raw) - 1:
+    count, last = 1, len(raw) - 1
+    place = raw.find(b"\n", 0, last)
+    while place >= 0:
         if raw[place - 1] != _CLOSE or raw[place + 1] != _OPEN:
             return None
         count += 1
-        place = raw.find(b"\n", place + 1)
+        place = raw.find(b"\n", place + 1, last)
     return count

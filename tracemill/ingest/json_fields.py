@@ -122,6 +122,14 @@ def dump_json(value: Any) -> str:
         return ""
 
 
+def dump_text_field(name: str, text: str) -> str:
+    """What ``dump_json`` makes of an object of one text: faster, as the text is not formatted again."""
+    try:
+        return f'{{"{name}": {_encode_fast(text).decode()}}}'
+    except ValueError:  # half of a surrogate pair
+        return dump_json({name: text})
+
+
 def read_tool_definitions(value: Any) -> tuple[dict[str, Any], ...]:
     """Tool definitions as OpenAI writes them, from that shape or from a flat ``name, description, parameters``."""
     tools: list[dict[str, Any]] = []

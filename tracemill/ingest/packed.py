@@ -116,10 +116,18 @@ def _encode(trace: Trace) -> bytes:
         return _encode_json(trace)
 
 
+def list_labels(trace: Trace) -> tuple[bool | float | str | None, ...]:
+    """What became of a run, as far as it is known: success, reward, task and attempt."""
+    return trace.success, trace.reward, trace.task_id, trace.attempt
+
+
 def hash_content(trace: Trace) -> str:
-    """Tells conversations with one id apart, by length, first and last words.
+    """Tells conversations with one id apart, by length, first and last words, and by what became of them.
 
     No times: Hermes writes one session into a snapshot and into its database with different ones.
     """
-    content = [len(trace.messages), trace.goal[:2000], trace.final_assistant_message[:2000]]
+    content: list[Any] = [len(trace.messages), trace.goal[:2000], trace.final_assistant_message[:2000]]
+    labels = list_labels(trace)
+    if any(label is not None for label in labels):
+        content.append(labels)
     return hashlib.blake2b(_encode_json(content), digest_size=4).hexdigest()

@@ -30,7 +30,7 @@ class TimeSpan:
                 self.started_at, self._first = first, first[:-1] + end
                 self.ended_at, self._last = last, last[:-1] + end
                 return
-        for stamp in stamps:
+        for stamp in dict.fromkeys(stamps):
             self.add(stamp)
 
     def add(self, stamp: Any) -> None:

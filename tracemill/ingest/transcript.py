@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from tracemill.ingest.json_fields import dump_json
 from tracemill.ingest.source import LossLog
-from tracemill.trace import SELF, Message, Trace
+from tracemill.trace import SELF, Message, ToolCall, Trace
 
 _Slot = tuple[int, int]
 
@@ -33,6 +33,10 @@ class Transcript(msgspec.Struct):
 
     def build(self, log: LossLog) -> tuple[tuple[Message, ...], dict[int, int]]:
         """The messages in order, and where each added one went; unpaired calls and results are logged."""
+        in_order = self._list_in_order(log)
+        if in_order is not None:
+            numbers = range(len(in_order))
+            return in_order, dict(zip(numbers, numbers, strict=True))
         answers = self._pair_plainly()
         results = self._pair_results(log) if answers is None else {}
         messages: list[Message] = []
@@ -58,6 +62,30 @@ class Transcript(msgspec.Struct):
                 for message in messages
             ]
         return tuple(messages), positions
+
+    def _list_in_order(self, log: LossLog) -> tuple[Message, ...] | None:
+        """The messages as they were added, where every result stands behind its call already; else None."""
+        messages = tuple([message for message, _ in self.entries])
+        calls: tuple[ToolCall, ...] = ()
+        place = unpaired = 0
+        for message in messages:
+            if message.role == "tool":
+                found = place
+                while found < len(calls) and calls[found].id != message.tool_call_id:
+                    found += 1
+                # where calls of one turn share an id, the first without a result is meant: left to _pair_results
+                if found == len(calls) or (found > place and len({call.id for call in calls}) < len(calls)):
+                    return None
+                place = found + 1
+                unpaired -= 1
+            elif message.context is None:
+                calls, place = message.tool_calls, 0
+                unpaired += len(calls)
+            else:
+                return None
+        if unpaired:
+            log.note("unpaired_call", unpaired)
+        return messages
 
     def _pair_plainly(self) -> dict[str, int] | None:
         """Results by the id of their call; None where an id is no single call's or no single, later result's."""
@@ -87,7 +115,7 @@ class Transcript(msgspec.Struct):
                 continue
             slot = self._take_slot(open_slots, message.tool_call_id, latest, paired)
             if slot is None:
-                log.drop("unpaired_result", line, f"call id {message.tool_call_id!r}"[:200], _show_content(message))
+                drop_result(message, line, log)
             else:
                 paired[slot] = number
         return paired
@@ -111,6 +139,12 @@ class Transcript(msgspec.Struct):
         return slot
 
 
+def drop_result(message: Message, line: int | None, log: LossLog) -> None:
+    """Log a result whose call is not in the trace."""
+    content = message.content if isinstance(message.content, str) else dump_json(list(message.content))
+    log.drop("unpaired_result", line, f"call id {message.tool_call_id!r}"[:200], content)
+
+
 def finish_traces(traces: Sequence[Trace], log: LossLog) -> list[Trace]:
     """Put the file's losses on its first trace."""
     return [replace(trace, dropped=log.count_losses()) if n == 0 else trace for n, trace in enumerate(traces)]
@@ -125,7 +159,3 @@ def sum_tokens(messages: Sequence[Message], key: str) -> int | None:
 def _place_context(message: Message, context: tuple[int, ...], positions: dict[int, int]) -> Message:
     kept = (SELF if number == SELF else positions.get(number) for number in context)
     return replace(message, context=tuple(place for place in kept if place is not None))
-
-
-def _show_content(message: Message) -> str:
-    return message.content if isinstance(message.content, str) else dump_json(list(message.content))

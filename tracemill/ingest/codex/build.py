@@ -8,32 +8,39 @@ from msgspec.structs import replace
 
 from tracemill.ingest.codex.compaction import Entry, Turn
 from tracemill.ingest.source import LossLog
-from tracemill.ingest.transcript import Transcript
+from tracemill.ingest.transcript import Transcript, drop_result
 from tracemill.trace import SELF, Message
 
 
 def build_messages(entries: Sequence[Entry], log: LossLog) -> tuple[Message, ...]:
     """The messages in the order that a trace promises; most rollouts take the short way."""
-    answers = _pair_plainly(entries)
+    answers = _pair_plainly(entries, log)
     return _build_any(entries, log) if answers is None else _build_plain(entries, answers, log)
 
 
-def _pair_plainly(entries: Sequence[Entry]) -> dict[str, Entry] | None:
-    """Results by the id of their call; None where an id is no single call's or no single, later result's."""
+def _pair_plainly(entries: Sequence[Entry], log: LossLog) -> dict[str, Entry] | None:
+    """Results by the id of their call, those without a call dropped; None where an id is no single call's."""
     asked: set[str] = set()
     answers: dict[str, Entry] = {}
+    unpaired: list[Entry] = []
     for entry in entries:
         message = entry.message
-        if message is None:
-            for call in entry.calls if isinstance(entry, Turn) else ():
+        if isinstance(entry, Turn):
+            for call in entry.calls:
                 if call.id in asked:
                     return None
                 asked.add(call.id)
-        elif message.role == "tool":
+        elif message is not None and message.role == "tool":
             call_id = message.tool_call_id
-            if call_id not in asked or call_id in answers:
+            if call_id is None:
                 return None
-            answers[call_id] = entry
+            if call_id in asked and call_id not in answers:
+                answers[call_id] = entry
+            else:
+                unpaired.append(entry)
+    for entry in unpaired:
+        if entry.message is not None:
+            drop_result(entry.message, entry.line, log)
     return answers
 
 
@@ -41,9 +48,11 @@ def _build_plain(entries: Sequence[Entry], answers: dict[str, Entry], log: LossL
     messages: list[Message] = []
     for entry in entries:
         message = entry.message
-        if isinstance(entry, Turn):
-            if entry.is_empty:
-                continue
+        if message is not None:
+            if message.role != "tool":
+                entry.number = len(messages)
+                messages.append(message if entry.kept is None else _place_context(message, entry.kept))
+        elif isinstance(entry, Turn) and not entry.is_empty:
             entry.number = len(messages)
             messages.append(entry.to_message())
             for call in entry.calls:
@@ -53,9 +62,6 @@ def _build_plain(entries: Sequence[Entry], answers: dict[str, Entry], log: LossL
                     continue
                 answer.number = len(messages)
                 messages.append(answer.message)
-        elif message is not None and message.role != "tool":
-            entry.number = len(messages)
-            messages.append(message if entry.kept is None else _place_context(message, entry.kept))
     return tuple(messages)
 
 

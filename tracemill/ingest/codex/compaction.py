@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import msgspec
 
-from tracemill.ingest.codex.file import list_texts, squeeze
-from tracemill.ingest.content_parts import fold_parts
-from tracemill.ingest.json_fields import as_record, get_text
+from tracemill.ingest.codex.fields import HistoryItem
+from tracemill.ingest.codex.file import Squeezed, get_content, list_texts, pick_text
+from tracemill.ingest.codex.parts import Part, join_parts
+from tracemill.ingest.json_fields import as_record
 from tracemill.trace import Message, ToolCall
 
-#: Role and content of a message, and the entries that it became.
-Saying = tuple[str, Any, "list[Entry]"]
 #: What an item of the history is found by: role and squeezed text, or ``call`` / ``output`` and the call's id.
 KeptKey = tuple[str, str]
+_PAIRED = ("call", "output")
 
 
 class Entry(msgspec.Struct, eq=False, gc=False):
@@ -43,7 +43,7 @@ class Turn(Entry, eq=False, gc=False):
     model: str | None = None
     stop_reason: str | None = None
     usage: dict[str, int] | None = None
-    parts: list[dict[str, Any]] = []
+    parts: list[Part] = []
     reasoning: list[str] = []
     calls: list[ToolCall] = []
 
@@ -57,11 +57,30 @@ class Turn(Entry, eq=False, gc=False):
             self.reasoning.append(text)
 
     def to_message(self) -> Message:
-        content = fold_parts(self.parts) if self.parts else ""
+        content = join_parts(self.parts) if self.parts else ""
         reasoning = "\n\n".join(self.reasoning) if self.reasoning else None
         calls = tuple(self.calls)
         rest = (self.timestamp, self.model, self.stop_reason, self.usage)
         return Message("assistant", content, "model", reasoning, calls, None, None, *rest)
+
+
+class Saying(msgspec.Struct, eq=False, gc=False):
+    """Role and content of a message, and the entries that it became."""
+
+    role: str
+    content: Any
+    added: list[Entry]
+    _key: KeptKey | None = None
+
+    def get_key(self, squeezed: Squeezed) -> KeptKey:
+        """What an item of a history finds the message by: made once, however many compactions ask."""
+        if self._key is None:
+            self._key = (self.role, squeezed[" ".join(list_texts(self.content))])
+        return self._key
+
+
+#: The entries that an item of the history can be, by what finds them, in order.
+_Places = dict[KeptKey | None, list[list[Entry]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,29 +92,36 @@ class Restart:
 
 
 def restart_context(
-    entries: Sequence[Entry], said: Sequence[Saying], history: Sequence[Any], summary: str | None
+    entries: Sequence[Entry], said: Sequence[Saying], history: Sequence[Any], summary: str | None, squeezed: Squeezed
 ) -> Restart:
     """Match a replacement history with the entries before it; what matches none is the text of the compaction.
 
     ``said`` tells which entries each message of the rollout became.
     """
-    keys = _list_keys(entries, said)
     kept: list[Entry | None] = [entry for entry in entries if entry.is_base]
     texts = [summary] if summary else []
-    known = set(map(squeeze, texts))
-    items = [as_record(item) for item in history]
-    said_by_item = [list_texts(_get_content(item)) for item in items]
-    words_by_item = [squeeze(" ".join(texts_of_item)) for texts_of_item in said_by_item]
-    matches = _match(keys, list(map(_name_key, items, words_by_item)))
-    for found, texts_of_item, words in zip(matches, said_by_item, words_by_item, strict=True):
-        if found is not None:
+    known = {squeezed[text] for text in texts}
+    items = [_read_item(item, squeezed) for item in history]
+    counts = Counter([name for name, _, _ in items])
+    places = _list_said(said, squeezed)
+    pairs: _Places = {}  # most histories hold no calls
+    if any(name is not None and name[0] in _PAIRED for name in counts):
+        pairs = _list_pairs(entries, squeezed)
+        for name, found in pairs.items():
+            places.setdefault(name, []).extend(found)
+    # each is found once: of those that say the same the latest ones, in order
+    left = {name: iter(places[name][-count:]) for name, count in counts.items() if name in places}
+    for name, texts_of_item, words in items:
+        if (waiting := left.get(name)) is not None:
+            found = next(waiting, [])
             kept.extend(found)
             calls = [call.id for entry in found if isinstance(entry, Turn) for call in entry.calls]
-            outputs = [keys[key][-1] for call_id in calls if (key := ("output", squeeze(call_id))) in keys]
-            kept.extend(output for group in outputs for output in group)
+            if calls:
+                pairs = pairs or _list_pairs(entries, squeezed)
+                outputs = [pairs[key][-1] for call_id in calls if (key := ("output", squeezed[call_id])) in pairs]
+                kept.extend(output for group in outputs for output in group)
             continue
-        text = "\n\n".join(texts_of_item)
-        if text and words not in known:
+        if words not in known and (text := "\n\n".join(texts_of_item)):
             known.add(words)
             texts.append(text)
         kept.append(None)
@@ -115,38 +141,38 @@ def keep_words(entries: Sequence[Entry]) -> list[Entry | None]:
     return [*(entry for entry in said if entry.message and entry.message.role == "system"), *words, None]
 
 
-def _match(keys: Mapping[KeptKey, Sequence[list[Entry]]], names: Sequence[KeptKey | None]) -> list[list[Entry] | None]:
-    """For each item of a history the entries that it is, each once: of those that say the same the latest ones, in
-    order; none where all are taken, and None where nothing before says the same."""
-    counts = Counter(names)
-    left = {key: iter(keys[key][-counts[key] :]) for key in counts if key is not None and key in keys}
-    return [next(left[key], []) if key is not None and key in left else None for key in names]
-
-
-def _name_key(item: dict[str, Any], words: str) -> KeptKey | None:
-    kind = str(item.get("type") or "message")
+def _read_item(item: Any, squeezed: Squeezed) -> tuple[KeptKey | None, list[str], str]:
+    """What an item of a history, of any shape, is found by, its texts, and these as they are compared."""
+    if not isinstance(item, HistoryItem):
+        record = as_record(item)
+        item = HistoryItem(**{name: record.get(name) for name in HistoryItem.__struct_fields__})
+    texts = list_texts(get_content(item))
+    words = squeezed[" ".join(texts)]
+    kind = str(item.type or "message")
     if kind == "message":
-        return (str(item.get("role")), words)
+        return (str(item.role), words), texts, words
     if not kind.endswith(("_call", "_output")):
-        return None
-    return ("output" if kind.endswith("_output") else "call", squeeze(get_text(item, "call_id", "id") or ""))
+        return None, texts, words
+    call_id = squeezed[pick_text(item.call_id, item.id) or ""]
+    return ("output" if kind.endswith("_output") else "call", call_id), texts, words
 
 
-def _list_keys(entries: Sequence[Entry], said: Sequence[Saying]) -> dict[KeptKey, list[list[Entry]]]:
-    """The entries of the conversation by what an item of the history finds them by, in order."""
-    present = set(map(id, entries))
-    keys: dict[KeptKey, list[list[Entry]]] = {}
-    for role, content, added in said:
-        if all(id(entry) in present for entry in added):
-            keys.setdefault((role, squeeze(" ".join(list_texts(content)))), []).append(added)
+def _list_said(said: Sequence[Saying], squeezed: Squeezed) -> _Places:
+    """The entries of what was said by role and words, in order."""
+    places: _Places = {}
+    for saying in said:
+        places.setdefault(saying.get_key(squeezed), []).append(saying.added)
+    return places
+
+
+def _list_pairs(entries: Sequence[Entry], squeezed: Squeezed) -> _Places:
+    """The entries of calls and outputs by the id of the call, in order."""
+    places: _Places = {}
     for entry in entries:
-        for call in entry.calls if isinstance(entry, Turn) else ():
-            keys.setdefault(("call", squeeze(call.id)), []).append([entry])
-        if entry.message is not None and entry.message.role == "tool":
-            keys.setdefault(("output", squeeze(entry.message.tool_call_id or "")), []).append([entry])
-    return keys
-
-
-def _get_content(item: dict[str, Any]) -> Any:
-    content = item.get("content")
-    return content if content is not None else item.get("message")
+        message = entry.message
+        if isinstance(entry, Turn):
+            for call in entry.calls:
+                places.setdefault(("call", squeezed[call.id]), []).append([entry])
+        elif message is not None and message.role == "tool":
+            places.setdefault(("output", squeezed[message.tool_call_id or ""]), []).append([entry])
+    return places

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
@@ -25,6 +25,29 @@ class Counts(Usage, gc=False):
     last_token_usage: Usage | None = None
 
 
+class Block(msgspec.Struct, gc=False):
+    """A content block, of the types that are known by these fields whatever else one has."""
+
+    type: Literal["input_text", "output_text", "text", "encrypted_content", "input_image"]
+    text: str | None = None
+    output_text: Any = None
+    image_url: Any = None
+    source: Any = None
+    data: Any = None
+    mime_name: Any = msgspec.field(default=None, name="mimeType")
+    mime_type: Any = None
+    media_type: Any = None
+    url: Any = None
+
+
+class Summary(msgspec.Struct, gc=False):
+    """A block of reasoning."""
+
+    type: Literal["summary_text"]
+    text: str | None = None
+    output_text: Any = None
+
+
 class Payload(msgspec.Struct, gc=False):
     """An item of the conversation."""
 
@@ -33,21 +56,28 @@ class Payload(msgspec.Struct, gc=False):
     id: Any = None
     status: Any = None
     call_id: Any = None
-    role: Any = None
+    role: Literal["user", "assistant", "developer", "system"] | None = None
     name: Any = None
     namespace: Any = None
     arguments: Any = None
     input: Any = None
     output: Any = None
-    content: Any = None
-    summary: Any = None
+    content: list[Block] | str | None = None
+    summary: list[Summary] | str | None = None
     action: Any = None
     tools: Any = None
     result: Any = None
     revised_prompt: Any = None
     function: Any = None
-    message: Any = None
+    message: list[Block] | str | None = None
     model: Any = None
+
+
+class Completed(msgspec.Struct, gc=False):
+    """An item of the conversation in an event."""
+
+    type: Any = None
+    content: Any = None
 
 
 class EventPayload(Counts, gc=False):
@@ -59,7 +89,7 @@ class EventPayload(Counts, gc=False):
     text: Any = None
     images: Any = None
     local_images: Any = None
-    item: Any = None
+    item: Completed | None = None
     call_id: Any = None
     results: Any = None
     num_turns: Any = None
@@ -72,10 +102,21 @@ class ContextPayload(msgspec.Struct, gc=False):
     model: Any = None
 
 
+class HistoryItem(msgspec.Struct, gc=False):
+    """An item of the context that a compaction leaves."""
+
+    type: Any = None
+    role: Any = None
+    content: list[Block] | str | None = None
+    message: Any = None
+    call_id: Any = None
+    id: Any = None
+
+
 class CompactionPayload(msgspec.Struct, gc=False):
     timestamp: Any = None
     message: Any = None
-    replacement_history: Any = None
+    replacement_history: list[HistoryItem] | None = None
 
 
 class EmptyPayload(msgspec.Struct, gc=False):
@@ -87,6 +128,10 @@ class EmptyPayload(msgspec.Struct, gc=False):
 class OddPayload(Payload, gc=False):
     """Any payload: what is read of one that is not as Codex writes it."""
 
+    role: Any = None
+    message: Any = None
+    content: Any = None
+    summary: Any = None
     info: Any = None
     text: Any = None
     images: Any = None
@@ -152,6 +197,14 @@ class MailRow(CodexItem, gc=False, kw_only=True, tag="inter_agent_communication_
     kind: str = msgspec.field(default="inter_agent_communication_metadata", name="(kind)")
 
 
+class LegacyRow(Payload, gc=False):
+    """A row of 2025: the item itself."""
+
+    created_at: Any = None
+    record_type: Any = msgspec.UNSET
+    payload: Any = msgspec.UNSET
+
+
 class HeadPayload(TypedDict, total=False):
     """What the head of a file is made from."""
 
@@ -183,6 +236,14 @@ def count_tokens(usage: Usage | OddPayload | None) -> dict[str, int] | None:
     if usage.input_tokens is not None:
         return {"input_tokens": usage.input_tokens}
     return None if usage.output_tokens is None else {"output_tokens": usage.output_tokens}
+
+
+def read_completed(value: Any) -> Completed:
+    """The item of an event, of any shape."""
+    if isinstance(value, Completed):
+        return value
+    record = as_record(value)
+    return Completed(record.get("type"), record.get("content"))
 
 
 def make_payload(record: dict[str, Any]) -> OddPayload:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from tracemill.ingest.codex.fields import CodexItem
-from tracemill.ingest.json_fields import as_list, as_record, get_text
+from tracemill.ingest.codex.fields import Block, CodexItem, Summary
+from tracemill.ingest.json_fields import as_record, get_text
 from tracemill.ingest.time_span import TimeSpan
 
 _MIN_PART_CHARS = 40
@@ -16,27 +15,45 @@ _GUIDE_STARTS = ("# AGENTS.md instructions", "<user_instructions>")
 _EVENT_ROLES = {"event:user_message": "user", "event:agent_message": "assistant"}
 
 
+class Squeezed(dict[str, str]):
+    """Texts → the texts with all white space made one blank, as they are compared; each is squeezed once a file."""
+
+    def __missing__(self, text: str) -> str:
+        squeezed = self[text] = " ".join(text.split())
+        return squeezed
+
+
 class CodexFile(msgspec.Struct):
-    """The rows of one file in order; ``meta`` is what its first ``session_meta`` tells.
+    """The rows of one file in order, and the kind of each.
 
     An event is only heard where no item of the conversation and no other event says the same. Texts are compared as
     they are, and without regard to white space only where that fails.
     """
 
-    stem: str
     items: list[CodexItem]
-    meta: dict[str, Any] | None
+    kinds: list[str]
+    squeezed: Squeezed = msgspec.field(default_factory=Squeezed)
     _raw: dict[str, set[str]] | None = None
     _told: set[tuple[str, str]] | None = None
     _searches: dict[str, Any] | None = None
     _said: dict[str, set[str]] = {}
 
+    def find_meta(self) -> dict[str, Any] | None:
+        """What the first ``session_meta`` tells, the session's own."""
+        return self.items[self.kinds.index("session_meta")].value if "session_meta" in self.kinds else None
+
+    def list_values(self, kind: str) -> list[Any]:
+        """The payloads of the rows of one kind."""
+        if kind not in self.kinds:
+            return []
+        return [item.value for item in self.items if item.kind == kind]
+
     def count_kinds(self) -> dict[str, int]:
         """How many rows there are of each kind, by name."""
-        counts: dict[str, int] = {}
-        for item in self.items:
-            counts[item.kind] = counts.get(item.kind, 0) + 1
-        return dict(sorted(counts.items()))
+        counts = dict.fromkeys(sorted(set(self.kinds)), 0)
+        for kind in self.kinds:
+            counts[kind] += 1
+        return counts
 
     def measure_span(self) -> TimeSpan:
         """The time that the rows cover."""
@@ -51,39 +68,40 @@ class CodexFile(msgspec.Struct):
         if text in self._raw.get(role, ()):
             return True
         said = self._squeeze_said(role)
-        key = squeeze(text)
+        key = self.squeezed[text]
         return key in said or (len(key) >= _MIN_PART_CHARS and any(key in other for other in said))
 
     def has_told(self, role: str, text: str) -> bool:
         """Whether a user or agent event holds the text."""
         if self._told is None:
             told = [(_EVENT_ROLES[item.kind], item.value.message) for item in self.items if item.kind in _EVENT_ROLES]
-            self._told = {(speaker, squeeze(pick_text(words) or "")) for speaker, words in told}
-        return (role, squeeze(text)) in self._told
+            self._told = {(speaker, self.squeezed[pick_text(words) or ""]) for speaker, words in told}
+        return (role, self.squeezed[text]) in self._told
 
     def has_guide(self, text: str) -> bool:
         """Whether a user item repeats the text, as it is or as the instructions of a project."""
         said = self._squeeze_said("user")
         if not said:
             return False
-        key = squeeze(text)
+        key = self.squeezed[text]
         return key in said or any(other.startswith(_GUIDE_STARTS) and key in other for other in said)
 
     def find_results(self, call_id: str) -> Any:
         """What an event says that a search on the web found."""
         if self._searches is None:
-            ends = [item.value for item in self.items if item.kind == "web_search_end"]
+            ends = self.list_values("web_search_end")
             self._searches = {pick_text(end.call_id) or "": end.results for end in ends}
         return self._searches.get(call_id)
 
     def _list_texts(self) -> dict[str, set[str]]:
         """All texts of the conversation's own items by role, as they are; those of one item together too."""
         raw: dict[str, set[str]] = {}
-        for item in self.items:
-            value = item.value
-            if item.kind == "message":
+        for kind, item in zip(self.kinds, self.items, strict=True):
+            if kind == "message":
+                value = item.value
                 role, texts = str(value.role), list_texts(get_content(value))
-            elif item.kind == "reasoning":
+            elif kind == "reasoning":
+                value = item.value
                 role, texts = "reasoning", list_texts(value.summary) + list_texts(value.content)
             else:
                 continue
@@ -97,43 +115,30 @@ class CodexFile(msgspec.Struct):
         if self._raw is None:
             self._raw = self._list_texts()
         if role not in self._said:
-            self._said[role] = set(map(squeeze, self._raw.get(role, ())))
+            self._said[role] = {self.squeezed[text] for text in self._raw.get(role, ())}
         return self._said[role]
-
-
-def find_meta(items: Iterable[CodexItem]) -> dict[str, Any] | None:
-    """What the first ``session_meta`` of a file tells, the session's own."""
-    return next((item.value for item in items if item.kind == "session_meta"), None)
-
-
-def squeeze(text: str) -> str:
-    """Text with all white space made one blank, as texts are compared."""
-    return " ".join(text.split())
 
 
 def get_block_text(block: Any) -> str | None:
     """The text of a content block, under the keys that producers use."""
-    if isinstance(block, str):
-        return block
-    record = as_record(block)
-    text = record.get("text")
-    return text if isinstance(text, str) and text and not text.isspace() else get_text(record, "output_text")
+    if isinstance(block, (Block, Summary)):
+        text = block.text
+        return text if text and not text.isspace() else pick_text(block.output_text)
+    return block if isinstance(block, str) else get_text(as_record(block), "text", "output_text")
 
 
 def list_texts(content: Any) -> list[str]:
     """The texts of content: a string, or blocks."""
     if isinstance(content, str):
         return [content]
-    texts: list[str] = []
     if not content:
-        return texts
-    for block in as_list(content) or [content]:
-        text = block.get("text") if block.__class__ is dict else None
-        if text.__class__ is not str or not text or text.isspace():
-            text = get_block_text(block)
-        if text is not None:
-            texts.append(text)
-    return texts
+        return []
+    if content.__class__ is list and len(content) > 2 and content[0].__class__ is Block:  # then all are
+        texts = [block.text for block in content]
+        if all(texts) and not any(map(str.isspace, texts)):
+            return texts
+    found = map(get_block_text, content if content.__class__ is list else [content])
+    return [text for text in found if text is not None]
 
 
 def pick_text(value: Any, *others: Any) -> str | None:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import msgspec
 
 from tracemill.ingest.codex.build import build_messages
 from tracemill.ingest.codex.compaction import Entry, Restart, Saying, Turn, keep_words, restart_context
-from tracemill.ingest.codex.fields import CodexItem, count_tokens
+from tracemill.ingest.codex.fields import CodexItem, count_tokens, read_completed
 from tracemill.ingest.codex.file import CodexFile, get_content, list_texts, pick_text
 from tracemill.ingest.codex.meta import CodexIdentity, name_tool
 from tracemill.ingest.codex.outputs import CodexOutput, read_output
-from tracemill.ingest.codex.parts import read_parts
-from tracemill.ingest.content_parts import fold_parts, read_content
+from tracemill.ingest.codex.parts import Part, join_parts, read_parts
+from tracemill.ingest.content_parts import read_content
 from tracemill.ingest.injected import split_user_text
-from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_text
+from tracemill.ingest.json_fields import as_list, as_record, dump_json, dump_text_field, get_int, get_text
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Message, Origin, Role, ToolCall
 
@@ -44,11 +43,10 @@ class CodexConversation(msgspec.Struct):
             message = Message(role="system", content=text, origin="injected", timestamp=timestamp)
             self._entries.append(Entry(0, message=message, is_base=True))
 
-    def add_items(self, items: Sequence[CodexItem]) -> None:
-        """Take in rows in order; those that keep books are passed over."""
-        find = _HANDLERS.get
-        for item in items:
-            if (handle := find(item.kind)) is not None:
+    def add_items(self) -> None:
+        """Take in the rows of the file in order; those that keep books are passed over."""
+        for handle, item in zip(map(_HANDLERS.get, self.file.kinds), self.file.items, strict=True):
+            if handle is not None:
                 handle(self, item)
 
     def build(self) -> tuple[Message, ...]:
@@ -68,8 +66,8 @@ class CodexConversation(msgspec.Struct):
         elif role == "user":
             added = self._add_user(item, parts)
         else:
-            added = self._say(item, "system", "injected", parts)
-        self._said.append((role, content, added))
+            added = [self._say(item, "system", "injected", parts)]
+        self._said.append(Saying(role, content, added))
 
     def add_event_message(self, item: CodexItem) -> None:
         """Words of an event, heard only where no item of the conversation says the same."""
@@ -80,9 +78,9 @@ class CodexConversation(msgspec.Struct):
 
     def add_completed(self, item: CodexItem) -> None:
         """An item that newer versions repeat as an event."""
-        done = as_record(item.value.item)
-        role = {"UserMessage": "user", "AgentMessage": "assistant"}.get(str(done.get("type")))
-        text = "\n\n".join(list_texts(done.get("content")))
+        done = read_completed(item.value.item)
+        role = _SPEAKERS.get(str(done.type))
+        text = "\n\n".join(list_texts(done.content)) if role else ""
         if role and text and not self.file.has_said(role, text) and not self.file.has_told(role, text):
             self._hear(item, role, text)
 
@@ -100,11 +98,12 @@ class CodexConversation(msgspec.Struct):
         name = pick_text(value.name) or get_text(as_record(value.function), "name") or kind.removesuffix("_call")
         arguments = value.arguments
         if kind == "custom_tool_call":
-            arguments = {"input": value.input} if isinstance(value.input, str) else value.input
+            arguments = dump_text_field("input", value.input) if isinstance(value.input, str) else value.input
         elif kind == "local_shell_call":
             arguments = value.action
-        text = "{}" if arguments is None else dump_json(arguments)
-        self._call(item, name_tool(value.namespace, name), text)
+        if not isinstance(arguments, str):
+            arguments = "{}" if arguments is None else dump_json(arguments)
+        self._call(item, name_tool(value.namespace, name), arguments)
 
     def add_search(self, item: CodexItem) -> None:
         """A search on the web is call and result in one; what was found stands in an event, if anywhere."""
@@ -140,7 +139,7 @@ class CodexConversation(msgspec.Struct):
 
     def add_agent_mail(self, item: CodexItem) -> None:
         """What another agent wrote to this one; to a sub-agent without other words it is the task."""
-        parts = [{"type": "text", "text": text} for text in list_texts(item.value.content)]
+        parts = list_texts(item.value.content)
         is_task = self.identity.is_sub_agent and not any(_is_human(entry) for entry in self._entries)
         if parts:
             self._say(item, "user", "human" if is_task else "injected", parts)
@@ -177,14 +176,16 @@ class CodexConversation(msgspec.Struct):
         for entry in self._entries[cut:]:
             message = entry.to_message() if isinstance(entry, Turn) else entry.message
             self.log.drop("abandoned_branch", entry.line, "rolled back", message.text if message else "")
+        gone = set(map(id, self._entries[cut:]))
         del self._entries[cut:]
+        self._said = [saying for saying in self._said if gone.isdisjoint(map(id, saying.added))]
         self._turn, self.is_stopped = None, False
 
     def add_compaction(self, item: CodexItem) -> None:
         history = item.value.replacement_history
         summary = pick_text(item.value.message)
         if isinstance(history, list):
-            restart = restart_context(self._entries, self._said, as_list(history), summary)
+            restart = restart_context(self._entries, self._said, as_list(history), summary, self.file.squeezed)
         else:
             restart = Restart(summary or "", keep_words(self._entries))
         message = Message(role="user", content=restart.text, origin="compaction", timestamp=item.timestamp)
@@ -213,39 +214,45 @@ class CodexConversation(msgspec.Struct):
     def _hear(self, item: CodexItem, role: str, text: str) -> None:
         if role == "assistant":
             turn = self._open_turn(item)
-            turn.parts.extend([{"type": "text", "text": text}] if text else [])
+            if text:
+                turn.parts.append(text)
             return
         links = [*as_list(item.value.images), *as_list(item.value.local_images)]
         images = [{"type": "input_image", "image_url": link} for link in links if isinstance(link, str)]
         parts = read_parts([*([text] if text else []), *images], self.log, item.line)
         if parts:
-            self._said.append(("user", text, self._add_user(item, parts)))
+            self._said.append(Saying("user", text, self._add_user(item, parts)))
 
-    def _add_user(self, item: CodexItem, parts: Sequence[dict[str, Any]]) -> list[Entry]:
-        human: list[dict[str, Any]] = []
-        injected: list[dict[str, Any]] = []
+    def _add_user(self, item: CodexItem, parts: Sequence[Part]) -> list[Entry]:
+        human: list[Part] = []
+        injected: list[Part] = []
         for part in parts:
-            if part["type"] != "text":
+            if not isinstance(part, str):
                 human.append(part)
                 continue
-            split = split_user_text(part["text"])
-            human.extend({"type": "text", "text": text} for text in (split.human,) if text.strip())
-            injected.extend({"type": "text", "text": text} for text in (split.injected,) if text)
-        added = self._say(item, "user", "injected", injected) if injected else []
-        return [*added, *(self._say(item, "user", "human", human) if human else [])]
+            split = split_user_text(part)
+            if split.human and not split.human.isspace():
+                human.append(split.human)
+            if split.injected:
+                injected.append(split.injected)
+        added = [self._say(item, "user", "injected", injected)] if injected else []
+        if human:
+            added.append(self._say(item, "user", "human", human))
+        return added
 
-    def _say(self, item: CodexItem, role: Role, origin: Origin, parts: Sequence[dict[str, Any]]) -> list[Entry]:
+    def _say(self, item: CodexItem, role: Role, origin: Origin, parts: Sequence[Part]) -> Entry:
         self._turn = None
-        message = Message(role=role, content=fold_parts(parts), origin=origin, timestamp=item.timestamp)
-        entry = Entry(item.line, message)
+        entry = Entry(item.line, Message(role, join_parts(parts), origin, timestamp=item.timestamp))
         self._entries.append(entry)
-        return [entry]
+        return entry
 
 
 def _is_human(entry: Entry) -> bool:
     return entry.message is not None and entry.message.origin == "human"
 
 
+#: Items in events that hold words.
+_SPEAKERS = {"UserMessage": "user", "AgentMessage": "assistant"}
 _HANDLERS: dict[str, Callable[[CodexConversation, CodexItem], None]] = {
     "message": CodexConversation.add_message,
     "reasoning": CodexConversation.add_reasoning,

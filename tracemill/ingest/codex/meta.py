@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from tracemill.ingest.codex.file import pick_text
 from tracemill.ingest.json_fields import as_list, as_record, get_text
+
+#: Beside ``source``, what tells of a sub-agent.
+_SUB_AGENT_KEYS = ("parent_thread_id", "forked_from_id", "thread_source")
 
 
 class CodexIdentity(msgspec.Struct, frozen=True, gc=False):
@@ -21,11 +26,13 @@ class CodexIdentity(msgspec.Struct, frozen=True, gc=False):
     is_sub_agent: bool
 
 
-def identify(meta: dict[str, Any] | None, stem: str) -> CodexIdentity:
+def identify(meta: dict[str, Any] | None, path: Path) -> CodexIdentity:
     """The identity that the first ``session_meta`` of a file gives it; the file's name where it has none."""
     if meta is None:
-        return CodexIdentity(stem, stem, None, False)
-    session_id = get_text(meta, "id", "session_id") or stem
+        return CodexIdentity(path.stem, path.stem, None, False)
+    session_id = get_text(meta, "id", "session_id") or path.stem
+    if not isinstance(meta.get("source"), dict) and meta.keys().isdisjoint(_SUB_AGENT_KEYS):
+        return CodexIdentity(session_id, session_id, None, False)
     parent = get_text(_find_spawn(meta), "parent_thread_id") or get_text(meta, "parent_thread_id", "forked_from_id")
     parent = None if parent == session_id else parent
     is_sub_agent = parent is not None or meta.get("thread_source") == "subagent"
@@ -45,9 +52,15 @@ def get_agent_id(meta: dict[str, Any]) -> str | None:
 def get_base_instructions(meta: dict[str, Any]) -> str | None:
     """The system prompt; early versions keep it, or the user's standing instructions, under ``instructions``."""
     base = meta.get("base_instructions")
-    return get_text({"text": base} if isinstance(base, str) else as_record(base), "text") or get_text(
-        meta, "instructions"
-    )
+    return pick_text(base if isinstance(base, str) else as_record(base).get("text"), meta.get("instructions"))
+
+
+def read_git(meta: dict[str, Any]) -> tuple[str | None, str | None, str | None]:
+    """Branch, commit and repository of the folder that the session worked in."""
+    git = as_record(meta.get("git"))
+    if not git:
+        return None, None, None
+    return get_text(git, "branch"), get_text(git, "commit_hash"), get_text(git, "repository_url")
 
 
 def name_tool(namespace: Any, name: str) -> str:

@@ -20,16 +20,17 @@ Source: https://github.com/openai/codex, ``codex-rs/protocol`` (``RolloutItem``,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from tracemill.ingest.codex.fields import CodexItem
-from tracemill.ingest.codex.file import CodexFile, find_meta, pick_text
+from tracemill.ingest.codex.file import CodexFile, pick_text
 from tracemill.ingest.codex.messages import CodexConversation
-from tracemill.ingest.codex.meta import get_agent_id, get_base_instructions, identify, name_source, read_tools
-from tracemill.ingest.codex.rows import read_head_item, read_item, read_items
-from tracemill.ingest.json_fields import as_record, get_text
+from tracemill.ingest.codex.meta import get_agent_id, get_base_instructions, identify, name_source, read_git, read_tools
+from tracemill.ingest.codex.odd_rows import read_item
+from tracemill.ingest.codex.rows import read_head_meta, read_items
+from tracemill.ingest.json_fields import get_text
 from tracemill.ingest.lines import read_head_rows
 from tracemill.ingest.model_turn import is_interrupted
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
@@ -44,68 +45,71 @@ _TOLD_FACTS = ("cli_version", "originator", "model_provider", "agent_nickname", 
 
 def is_session_file(path: Path) -> bool:
     """Whether the file is a rollout by its name."""
-    return path.name.startswith("rollout-") and path.suffix == ".jsonl"
+    name = path.name
+    return name.startswith("rollout-") and name.endswith(".jsonl")
 
 
 def read_head(path: Path) -> Head | None:
     """The session that the first ``session_meta`` names; rows beyond the head are read only where it has none."""
-    item = read_head_item(path)
-    if item is not None:
-        return _make_head(item, path.stem)
+    if (meta := read_head_meta(path)) is not None:
+        return _make_head(*meta, path)
     head, is_foreign = None, False
     if path.stat().st_size > _MAX_WHOLE_BYTES:
         rows = list(read_head_rows(path))
-        head = _find_head(map(read_item, rows), path.stem)
+        head = _find_head(map(read_item, rows), path)
         is_foreign = bool(rows) and head is None
     if not is_foreign and (head is None or not head[1]):
-        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), path.stem) or head
+        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), path) or head
     return None if head is None else head[0]
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The trace of one rollout; none where nothing was said in it."""
     items = read_items(path, log, options)
-    meta = find_meta(items)
-    file = CodexFile(path.stem, items, meta)
-    conversation = CodexConversation(log, file, identify(meta, file.stem))
+    file = CodexFile(items, [item.kind for item in items])
+    meta = file.find_meta()
+    conversation = CodexConversation(log, file, identify(meta, path))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
         is_repeated = base == meta.get("instructions") and file.has_guide(base)
         conversation.add_system("" if is_repeated else base, get_text(meta, "timestamp"))
-    conversation.add_items(file.items)
+    conversation.add_items()
     messages = conversation.build()
     losses = log.count_losses()
     if not _has_words(messages):
         log.drop(_name_emptiness(file, log, losses))
         return
-    yield _make_trace(file, conversation, messages, str(path), losses)
+    yield _make_trace(meta or {}, conversation, messages, str(path), losses)
 
 
-def _has_words(messages: Iterable[Message]) -> bool:
-    return any(message.role != "system" for message in messages)
+def _has_words(messages: Sequence[Message]) -> bool:
+    return bool(messages) and (messages[-1].role != "system" or any(message.role != "system" for message in messages))
 
 
-def _find_head(items: Iterable[CodexItem | None], stem: str) -> tuple[Head, bool] | None:
+def _find_head(items: Iterable[CodexItem | None], path: Path) -> tuple[Head, bool] | None:
     """The head of a file, and whether it is certain; None where no row is of this format."""
     first: Head | None = None
     for item in items:
         if item is None:
             continue
         if item.kind == "session_meta":
-            return _make_head(item, stem), True
-        first = first or Head(stem, item.timestamp)
+            return _make_head(item.value, item.timestamp, path), True
+        first = first or Head(path.stem, item.timestamp)
     return None if first is None else (first, False)
 
 
-def _make_head(item: CodexItem, stem: str) -> Head:
-    return Head(identify(item.value, stem).root_id, get_text(item.value, "timestamp") or item.timestamp)
+def _make_head(meta: dict[str, Any], timestamp: str | None, path: Path) -> Head:
+    return Head(identify(meta, path).root_id, get_text(meta, "timestamp") or timestamp)
 
 
 def _make_trace(
-    file: CodexFile, conversation: CodexConversation, messages: tuple[Message, ...], path: str, losses: dict[str, int]
+    meta: dict[str, Any],
+    conversation: CodexConversation,
+    messages: tuple[Message, ...],
+    path: str,
+    losses: dict[str, int],
 ) -> Trace:
-    meta = file.meta or {}
-    identity = conversation.identity
-    git = as_record(meta.get("git"))
+    file, identity = conversation.file, conversation.identity
+    branch, commit, repository = read_git(meta)
     cwd = get_text(meta, "cwd") or _find_cwd(file)
     totals, span = conversation.totals or {}, file.measure_span()
     return Trace(
@@ -119,9 +123,9 @@ def _make_trace(
         parent_trace_id=identity.parent_id,
         cwd=cwd,
         project_path=cwd,
-        git_branch=get_text(git, "branch"),
-        git_commit=get_text(git, "commit_hash"),
-        repository_url=get_text(git, "repository_url"),
+        git_branch=branch,
+        git_commit=commit,
+        repository_url=repository,
         started_at=span.started_at,
         ended_at=span.ended_at,
         source_meta=_describe(file, meta, conversation.is_stopped or is_interrupted(messages)),
@@ -140,8 +144,8 @@ def _describe(file: CodexFile, meta: dict[str, Any], is_stopped: bool) -> dict[s
         "record_types": file.count_kinds(),
     }
     for key in _TOLD_FACTS:
-        if key in meta and (value := get_text(meta, key)) is not None:
-            facts[key] = value
+        if (value := meta.get(key)) is not None and (text := pick_text(value)) is not None:
+            facts[key] = text
     if (source := name_source(meta)) is not None:
         facts["source"] = source
     if is_stopped:
@@ -154,8 +158,10 @@ def _name_agent(meta: dict[str, Any], session_id: str) -> str:
 
 
 def _find_cwd(file: CodexFile) -> str | None:
-    contexts = (item.value for item in file.items if item.kind == "turn_context")
-    return next((cwd for value in contexts if (cwd := pick_text(value.cwd)) is not None), None)
+    for context in file.list_values("turn_context"):
+        if (cwd := pick_text(context.cwd)) is not None:
+            return cwd
+    return None
 
 
 def _find_model(file: CodexFile, messages: tuple[Message, ...]) -> str | None:
@@ -163,8 +169,11 @@ def _find_model(file: CodexFile, messages: tuple[Message, ...]) -> str | None:
     for message in reversed(messages):
         if message.model:
             return message.model
-    named = [getattr(item.value, "model", None) for item in file.items]
-    return next((model for value in reversed(named) if (model := pick_text(value)) is not None), None)
+    for item in reversed(file.items):
+        value = getattr(item.value, "model", None)
+        if value is not None and (model := pick_text(value)) is not None:
+            return model
+    return None
 
 
 def _name_emptiness(file: CodexFile, log: LossLog, losses: dict[str, int]) -> str:

@@ -14,20 +14,22 @@ from typing import Any
 
 import msgspec
 
-from tracemill.ingest.codex.fields import AnyRow, CodexItem, EventRow, ItemRow, MetaHead, StateRow, make_payload
-from tracemill.ingest.codex.kinds import BOOKKEEPING, EVENT_KINDS, ITEM_KINDS, ITEMS, RECORDS, USED_EVENTS, WRAPPERS
+from tracemill.ingest.codex.fields import AnyRow, CodexItem, EventRow, ItemRow, LegacyRow, MetaHead, Payload, StateRow
+from tracemill.ingest.codex.file import pick_text
+from tracemill.ingest.codex.kinds import EVENT_KINDS, ITEM_KINDS
+from tracemill.ingest.codex.odd_rows import take_row
 from tracemill.ingest.json_decode import count_objects, has_long_integer
-from tracemill.ingest.json_fields import as_record, dump_json, get_text
-from tracemill.ingest.lines import Row, decode_line, read_rows
+from tracemill.ingest.json_fields import as_record
+from tracemill.ingest.lines import decode_line, read_rows
 from tracemill.ingest.raw_files import READ_FLAGS, read_start
 from tracemill.ingest.source import LossLog, ReadOptions
 
 #: The kinds of items whose payload has the usual fields.
 _PLAIN_KINDS = {name: kind for name, kind in ITEM_KINDS.items() if name not in ("token_count", "web_search_end")}
-_ROLES = ("user", "assistant", "developer", "system")
 _PART_BYTES = 4096
 _decoder = msgspec.json.Decoder(AnyRow)
 _decode_one = _decoder.decode
+_legacy_decoder = msgspec.json.Decoder(LegacyRow)
 _head_decoder = msgspec.json.Decoder(MetaHead | StateRow)  # of one shape alone it would ask for no type
 _HEAD_BYTES = 32 * 1024
 #: Larger ones leave the core's own cache, and their memory goes back to the system after each file.
@@ -49,11 +51,11 @@ def read_items(path: Path, log: LossLog, options: ReadOptions) -> list[CodexItem
             return _read_block(raw, 1, log, is_end=True)[0] if is_all else _read_blocks(file, raw, log)
     finally:
         os.close(file)
-    return [item for row in read_rows(path, log, options) if (item := _take_row(row, log)) is not None]
+    return [item for row in read_rows(path, log, options) if (item := take_row(row, log)) is not None]
 
 
-def read_head_item(path: Path) -> CodexItem | None:
-    """The ``session_meta`` that a rollout begins with, or None where it begins with anything else.
+def read_head_meta(path: Path) -> tuple[dict[str, Any], str] | None:
+    """The ``session_meta`` that a rollout begins with and its time, or None where it begins with anything else.
 
     Raises:
         OSError: the file cannot be opened or read.
@@ -70,34 +72,8 @@ def read_head_item(path: Path) -> CodexItem | None:
         return None
     if not isinstance(head, MetaHead) or not head.timestamp or head.timestamp.isspace():
         return None
-    return CodexItem(timestamp=head.timestamp, value=head.payload, kind="session_meta", line=1)
-
-
-def read_item(row: Row) -> CodexItem | None:
-    """What a row of any shape is, or None where its type is unknown or it lacks what its type needs."""
-    value = row.value
-    record = value.get("type")
-    stamp = get_text(value, "timestamp") or get_text(value, "created_at")
-    if "payload" not in value:
-        return _read_legacy(row, stamp)
-    item = value["payload"]
-    if not isinstance(item, dict) or not isinstance(record, str):
-        return None
-    item = as_record(item)
-    stamp = stamp or get_text(item, "timestamp")
-    kind = item.get("type")
-    if not isinstance(kind, str) or kind.isspace():
-        kind = None
-    if record == "response_item":
-        kind = "message" if not kind and "role" in item else kind
-        return _make_item(row.line, str(kind or None), stamp, item)
-    if record == "event_msg":
-        kind = EVENT_KINDS.get(kind or "None")
-        return None if kind is None else CodexItem(timestamp=stamp, value=make_payload(item), kind=kind, line=row.line)
-    if record == "session_meta":
-        return CodexItem(timestamp=stamp, value=item, kind=record, line=row.line)
-    known = record in RECORDS or record in BOOKKEEPING
-    return CodexItem(timestamp=stamp, value=make_payload(item), kind=record, line=row.line) if known else None
+    meta: Any = head.payload  # a dict, whatever its type says
+    return meta, head.timestamp
 
 
 def _read_blocks(file: int, raw: bytes, log: LossLog) -> list[CodexItem]:
@@ -133,7 +109,9 @@ def _is_sound(raw: bytes) -> bool:
     """Whether the bytes are UTF-8 and hold no number that is too long: the decoder does not check what it skips."""
     if has_long_integer(raw):
         return False
-    place = len(raw) if raw.isascii() else 0
+    if raw.isascii():
+        return True
+    place = 0
     while place < len(raw):
         part = raw[place : place + _PART_BYTES]  # few parts are not ASCII
         is_last = place + len(part) == len(raw)
@@ -158,13 +136,23 @@ def _decode_block(raw: bytes) -> list[Any] | None:
 
 def _name_rows(rows: list[Any], first: int) -> bool:
     """Give each row its line and kind; whether all have one."""
+    stamps = [row.timestamp for row in rows]
+    if not all(stamps) or any(map(str.isspace, stamps)):
+        for row in rows:
+            if not row.timestamp or row.timestamp.isspace():
+                row.timestamp = _find_stamp(row)
     is_known = True
     for line, row in enumerate(rows, first):
         row.line = line
-        stamp = row.timestamp
-        if not stamp or stamp.isspace():
-            row.timestamp = _find_stamp(row)
-        kind = _find_kind(row)
+        shape = row.__class__
+        if shape is ItemRow:
+            value = row.value
+            kind = value.type
+            kind = _PLAIN_KINDS.get(kind) if kind and kind != "message" else _name_message(value)
+        elif shape is EventRow:
+            kind = EVENT_KINDS.get(row.value.type)
+        else:
+            continue  # the shape is the kind
         if kind is None:
             is_known = False
         else:
@@ -172,22 +160,16 @@ def _name_rows(rows: list[Any], first: int) -> bool:
     return is_known
 
 
-def _find_kind(row: Any) -> str | None:
-    shape = row.__class__
-    if shape is ItemRow:
-        value = row.value
-        kind = value.type
-        if kind == "message":
-            content = value.content if value.content is not None else value.message
-            return kind if value.role in _ROLES and content.__class__ in (str, list) else None
-        return _PLAIN_KINDS.get(kind)
-    return EVENT_KINDS.get(row.value.type) if shape is EventRow else row.kind
+def _name_message(value: Payload) -> str | None:
+    """The kind of an item that is a message or has no type."""
+    has_words = value.role is not None and (value.content is not None or value.message is not None)
+    return "message" if has_words else None
 
 
 def _find_stamp(row: Any) -> str | None:
     """The time stamp where a row has it elsewhere."""
     inner = as_record(row.value).get("timestamp") if isinstance(row.value, dict) else row.value.timestamp
-    return get_text({"row": row.created_at, "item": inner}, "row", "item")
+    return pick_text(row.created_at, inner)
 
 
 def _mend_rows(rows: list[Any], raw: bytes, first: int, log: LossLog) -> Iterator[CodexItem]:
@@ -198,7 +180,7 @@ def _mend_rows(rows: list[Any], raw: bytes, first: int, log: LossLog) -> Iterato
             yield row
             continue
         for found in decode_line(lines[row.line - first], row.line, LossLog(path=log.path), is_last=False):
-            if (item := _take_row(found, log)) is not None:
+            if (item := take_row(found, log)) is not None:
                 yield item
 
 
@@ -210,12 +192,13 @@ def _read_each(raw: bytes, first: int, log: LossLog, *, is_sound: bool, is_end: 
         if not line.strip():
             continue
         log.lines_read += 1
-        if is_sound and b'"payload"' in line and (row := _read_known(line, number)) is not None:
+        read = _read_known if b'"payload"' in line else _read_known_legacy
+        if is_sound and (row := read(line, number)) is not None:
             items.append(row)
             continue
         is_last = is_end and number == first + len(lines) - 1 and not raw.endswith(b"\n")
         for found in decode_line(line if is_last else line + b"\n", number, log, is_last=is_last):
-            if (item := _take_row(found, log)) is not None:
+            if (item := take_row(found, log)) is not None:
                 items.append(item)
     return items, first + len(lines)
 
@@ -225,57 +208,16 @@ def _read_known(line: bytes, number: int) -> CodexItem | None:
         row: Any = _decode_one(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    kind = _find_kind(row)
-    if kind is None:
+    return row if _name_rows([row], number) else None
+
+
+def _read_known_legacy(line: bytes, number: int) -> CodexItem | None:
+    try:
+        row = _legacy_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    row.kind, row.line = kind, number
-    if not row.timestamp or row.timestamp.isspace():
-        row.timestamp = _find_stamp(row)
-    return row
-
-
-def _take_row(row: Row, log: LossLog) -> CodexItem | None:
-    item = read_item(row)
-    if item is None:
-        _drop(row, log)
-    return item
-
-
-def _drop(row: Row, log: LossLog) -> None:
-    value = row.value
-    kind = get_text(value, "type")
-    is_known = kind in RECORDS or kind in WRAPPERS or ("payload" not in value and kind in ITEMS)
-    reason = "malformed_record" if is_known and not _is_foreign_payload(value) else "unknown_record_type"
-    payload_kind = as_record(value.get("payload")).get("type")
-    log.drop(reason, row.line, f"type {kind!r}, item {payload_kind!r}"[:200], dump_json(value)[:2000])
-
-
-def _read_legacy(row: Row, stamp: str | None) -> CodexItem | None:
-    """A row of 2025 has no payload: it is the item itself, and the first row is the session's meta."""
-    value = row.value
-    kind = get_text(value, "type")
-    if kind is None and "record_type" in value:
-        return CodexItem(timestamp=stamp, value=make_payload(value), kind="state", line=row.line)
-    if kind is None and "role" in value:
-        return _make_item(row.line, "message", stamp, value)
-    if kind is None and "id" in value and ("timestamp" in value or "instructions" in value):
-        return CodexItem(timestamp=stamp, value=value, kind="session_meta", line=row.line)
-    if kind is None or kind in RECORDS or kind in WRAPPERS:
+    if row.record_type is not msgspec.UNSET or row.payload is not msgspec.UNSET:
         return None
-    return _make_item(row.line, kind, stamp, value)
-
-
-def _make_item(line: int, kind: str, stamp: str | None, value: dict[str, Any]) -> CodexItem | None:
-    if kind == "message":
-        content = value.get("content")
-        content = content if content is not None else value.get("message")
-        if value.get("role") not in _ROLES or not isinstance(content, str | list):
-            return None
-    name = ITEM_KINDS.get(kind)
-    return None if name is None else CodexItem(timestamp=stamp, value=make_payload(value), kind=name, line=line)
-
-
-def _is_foreign_payload(value: dict[str, Any]) -> bool:
-    """Whether a known wrapper holds an item of a type that the reader does not know."""
-    kind = get_text(as_record(value.get("payload")), "type")
-    return kind is not None and kind not in ITEMS and kind not in USED_EVENTS
+    kind = _PLAIN_KINDS.get(row.type) if row.type and row.type != "message" else _name_message(row)
+    stamp = pick_text(row.timestamp, row.created_at)
+    return None if kind is None else CodexItem(timestamp=stamp, value=row, kind=kind, line=number)
