@@ -91,7 +91,7 @@ def test_every_file_is_accounted_for(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("trace_dir", "message"),
-    [("missing", "no such folder"), ("empty", "no file of Codex sessions under this folder (looked for *.jsonl)")],
+    [("missing", "no such folder"), ("empty", "no file of Codex sessions under this folder (looked for *.jsonl*)")],
     ids=["missing", "empty"],
 )
 def test_nothing_to_read_is_said_in_one_line(tmp_path: Path, trace_dir: str, message: str) -> None:

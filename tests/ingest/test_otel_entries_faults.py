@@ -40,6 +40,34 @@ def test_faults_of_lines_go_with_the_first_conversation(tmp_path: Path) -> None:
     assert sum(map(len, (part.losses for part in logs))) == len(log.losses)
 
 
+CUT = '{"traceId": "t5", "spanId'
+
+
+def test_a_cut_line_leaves_the_newest_conversation_open(tmp_path: Path) -> None:
+    rows = [ask(5, "t1"), ask(9, "t2"), ask(3, "t3"), span(99, 99, trace="w"), ask(4, "t4")]
+    traces, _ = read_rows(tmp_path, *rows, CUT)
+    told = [(trace.trace_id, trace.is_partial) for trace in traces]
+    assert told == [("t3", False), ("t4", False), ("t1", False), ("t2", True)]
+    later = chat(
+        20, 20, [say("user", "q3"), say("assistant", "a3"), say("user", "q20")], [say("assistant", "z")], trace="t3"
+    )
+    traces, _ = read_rows(tmp_path, *rows, later, CUT)
+    assert [trace.trace_id for trace in traces if trace.is_partial] == ["t3"]
+    assert not any(trace.is_partial for trace in read_rows(tmp_path, *rows)[0])
+    assert not any(trace.is_partial for trace in read_rows(tmp_path, *rows, CUT + "\n")[0])
+
+
+@pytest.mark.parametrize("is_broken", [True, False], ids=["whole_lines", "pieces"])
+def test_of_a_session_only_the_newest_trace_is_open_with_its_side_chains(tmp_path: Path, is_broken: bool) -> None:
+    rows = [agent(1, 1, "main", trace="t1"), chat(2, 2, [say("user", "a")], [say("assistant", "b")], parent=1)]
+    rows += [agent(3, 3, "sub", parent=1), chat(4, 4, [say("user", "c")], [say("assistant", "d")], parent=3)]
+    rows += [llm(8, 0, [say_plain("user", "q")], [say_plain("assistant", "a")], trace="t2", more={"session.id": "s"})]
+    rows += [{**rows[1], "spanId": "s7", "traceId": "t3", "parentSpanId": "s0"}, *([None] if is_broken else [])]
+    traces, log = read_rows(tmp_path, request(*rows), CUT)
+    partial = {trace.trace_id for trace in traces if trace.is_partial}
+    assert (len(traces), partial, log.count_losses()["cut_line"]) == (4, {"t1", "t1:s3"}, 1)
+
+
 def test_a_limit_on_lines_costs_each_long_line_once(tmp_path: Path) -> None:
     read_rows(tmp_path, ask(1, "t1"), request(ask(2, "t1"), ask(3, "t1"), ask(4, "t2")), ask(5, "t2"))
     path = tmp_path / "traces.jsonl"
@@ -124,7 +152,8 @@ def test_entry_by_entry_a_file_gives_what_it_gives_as_a_whole(
     ]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "traces.jsonl"
-        path.write_text("\n".join(map(json.dumps, [*rows, ask(11, "t8")])), encoding="utf-8")
+        end = data.draw(st.sampled_from(["", "\n" + CUT]))
+        path.write_text("\n".join(map(json.dumps, [*rows, ask(11, "t8")])) + end, encoding="utf-8")
         traces, log = read(path)
         assert ("t8", [("user", "q11"), ("assistant", "a11")]) in [(trace.trace_id, tell(trace)) for trace in traces]
         check_entries(path, traces, log)

@@ -1,4 +1,4 @@
-"""Token counts of exported observations of Langfuse, in the fields of today and of older exports."""
+"""What a request tells beside its messages: token counts of exported observations of Langfuse, reasons of an end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from tests.ingest.test_otel import call, chat, read_rows, reply
+from tests.ingest.test_otel import say as say_parts
 from tests.ingest.test_otel_openinference import read_one, say
 
 ROW = {
@@ -40,3 +42,37 @@ NO_COUNTS = {"promptTokens": 0, "completionTokens": 0, "totalTokens": 0}
 def test_usage_of_an_exported_observation(tmp_path: Path, fields: dict[str, Any], expected: tuple[Any, Any]) -> None:
     trace = read_one(tmp_path, {**ROW, **fields})
     assert (trace.input_tokens, trace.output_tokens) == expected
+
+
+ASKS = say_parts("assistant", call("k1"), finish_reason="old_call")
+ENDS = say_parts("assistant", "done", finish_reason="old_stop")
+BARE = say_parts("assistant", "done")
+
+
+@pytest.mark.parametrize(
+    ("output", "reasons", "choices", "expected"),
+    [
+        ([ENDS], ["stop"], None, ["stop"]),
+        ([ENDS], '["stop"]', None, ["stop"]),
+        ([ENDS], "stop", None, ["stop"]),
+        ([ENDS], [], None, ["old_stop"]),
+        ([ENDS], [7, ""], None, ["old_stop"]),
+        ([ENDS], None, None, ["old_stop"]),
+        ([ENDS], ["stop", "length"], None, ["stop"]),
+        ([ASKS, reply("k1", "x"), ENDS], ["tool_calls", "stop"], None, ["tool_calls", "stop"]),
+        ([ASKS, reply("k1", "x"), BARE], ["stop"], None, ["old_call", "stop"]),
+        ([ASKS, reply("k1", "x")], ["stop"], None, ["stop"]),
+        ([BARE, ENDS], ["stop"], 2, ["stop"]),
+        ([BARE, ENDS], ["length", "stop"], 2, ["length"]),
+    ],
+    ids=[
+        *("span", "text", "single", "empty", "malformed", "message", "more", "each", "last", "call", "choices"),
+        "choice",
+    ],
+)
+def test_why_a_turn_ended_is_told_by_the_span_first(
+    tmp_path: Path, output: list[Any], reasons: Any, choices: int | None, expected: list[str]
+) -> None:
+    more = {"response.finish_reasons": reasons, "request.choice.count": choices}
+    (trace,), _ = read_rows(tmp_path, chat(1, 0, [say_parts("user", "go")], output, more))
+    assert [message.stop_reason for message in trace.messages if message.role == "assistant"] == expected

@@ -55,6 +55,27 @@ def call_a_tool(number: int, count: int) -> list[dict[str, Any]]:
     return [llm(number, number, [say_plain("user", f"q{number}")], [turn]), put("TOOL", count + number, count, ran)]
 
 
+def sum_up_in_prompts(number: int, _count: int) -> list[dict[str, Any]]:
+    prompt = [say("user", {"type": "compaction", "content": f"s{number}"}), say("user", f"q{number}")]
+    return [chat(number, number, prompt, [say("assistant", f"a{number}")])]
+
+
+def sum_up_in_answers(number: int, _count: int) -> list[dict[str, Any]]:
+    def answer(place: int) -> dict[str, Any]:
+        return say("assistant", {"type": "compaction", "content": f"s{place}"}, f"a{place}")
+
+    before = [answer(number - 1)] if number else []
+    return [chat(number, number, [*before, say("user", f"q{number}")], [answer(number)])]
+
+
+def sum_up_old_threads(number: int, count: int) -> list[dict[str, Any]]:
+    """Threads with instructions of their own, then each of them goes on from a summary."""
+    is_late = number >= count // 2
+    rules = say("system", f"r{number % (count // 2)}")
+    prompt = [rules, say("user", {"type": "compaction"} if is_late else f"q{number}")]
+    return [chat(number, number, prompt, [say("assistant", f"a{number}")])]
+
+
 def count_calls(folder: Path, make: Callable[[int, int], list[dict[str, Any]]], count: int) -> int:
     """How many functions run while a file of so many requests is read."""
     path = folder / "traces.jsonl"
@@ -79,6 +100,7 @@ def count_calls(folder: Path, make: Callable[[int, int], list[dict[str, Any]]], 
     [
         *(ask_alone, ask_in_session, greet_in_session, go_on_in_session),
         *(ask_in_conversation, restart_in_conversation, call_a_tool),
+        *(sum_up_in_prompts, sum_up_in_answers, sum_up_old_threads),
     ],
 )
 def test_the_work_grows_with_the_number_of_requests(

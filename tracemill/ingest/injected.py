@@ -50,6 +50,7 @@ _TAGS = (
     "user_instructions",
     "INSTRUCTIONS",
     "subagent_notification",
+    "agent_message_board_notification",
     "turn_aborted",
     "user_shell_command",
     "user_action",

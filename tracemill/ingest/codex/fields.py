@@ -6,8 +6,6 @@ from typing import Annotated, Any, Literal, TypedDict
 
 import msgspec
 
-from tracemill.ingest.json_fields import as_record, get_int
-
 _Count = Annotated[int, msgspec.Meta(ge=-(2**53), le=2**53)]
 
 
@@ -48,6 +46,10 @@ class Summary(msgspec.Struct, gc=False):
     output_text: Any = None
 
 
+#: Where a message of late versions says of each of its blocks what it is, such as ``user.text``.
+ITEM_METADATA = "internal_chat_message_metadata_passthrough"
+
+
 class Payload(msgspec.Struct, gc=False):
     """An item of the conversation."""
 
@@ -71,13 +73,17 @@ class Payload(msgspec.Struct, gc=False):
     function: Any = None
     message: list[Block] | str | None = None
     model: Any = None
+    item_metadata: Any = msgspec.field(default=None, name=ITEM_METADATA)
 
 
 class Completed(msgspec.Struct, gc=False):
-    """An item of the conversation in an event."""
+    """An item of the conversation in an event, or a call that ended."""
 
     type: Any = None
     content: Any = None
+    id: Any = None
+    exit_code: Any = None
+    status: Any = None
 
 
 class EventPayload(Counts, gc=False):
@@ -94,6 +100,8 @@ class EventPayload(Counts, gc=False):
     results: Any = None
     num_turns: Any = None
     timestamp: Any = None
+    success: Any = None
+    result: Any = None
 
 
 class ContextPayload(msgspec.Struct, gc=False):
@@ -119,6 +127,22 @@ class CompactionPayload(msgspec.Struct, gc=False):
     replacement_history: list[HistoryItem] | None = None
 
 
+class UsagePayload(msgspec.Struct, gc=False):
+    """The token counts of one response, and of the session so far."""
+
+    timestamp: Any = None
+    usage: Usage | None = None
+    thread_token_usage: Usage | None = None
+
+
+class LetterPayload(msgspec.Struct, gc=False):
+    """What one agent wrote to another."""
+
+    timestamp: Any = None
+    id: Any = None
+    content: Any = None
+
+
 class EmptyPayload(msgspec.Struct, gc=False):
     """What keeps books."""
 
@@ -141,6 +165,9 @@ class OddPayload(Payload, gc=False):
     num_turns: Any = None
     replacement_history: Any = None
     cwd: Any = None
+    success: Any = None
+    usage: Usage | None = None
+    thread_token_usage: Usage | None = None
     input_tokens: int | None = None
     output_tokens: int | None = None
     total_token_usage: Usage | None = None
@@ -148,10 +175,15 @@ class OddPayload(Payload, gc=False):
 
 
 class CodexItem(msgspec.Struct, gc=False, kw_only=True):
-    """One row. ``kind`` is the item's or event's type, with ``event:`` before an event's; ``line`` counts from 1."""
+    """One row. ``kind`` is the item's or event's type, with ``event:`` before an event's; ``line`` counts from 1.
+
+    ``ordinal``: the row's number in the history of its session, where late versions give it.
+    """
 
     timestamp: str | None = None
     created_at: Any = None
+    ordinal: Any = None
+    metadata: Any = None
     value: Any = msgspec.field(name="payload")
     kind: str = msgspec.field(default="", name="(kind)")
     line: int = msgspec.field(default=0, name="(line)")
@@ -183,6 +215,18 @@ class CompactionRow(CodexItem, gc=False, kw_only=True, tag="compacted"):
     timestamp: str | None = None
     value: CompactionPayload = msgspec.field(name="payload")
     kind: str = msgspec.field(default="compacted", name="(kind)")
+
+
+class UsageRow(CodexItem, gc=False, kw_only=True, tag="token_usage_record"):
+    timestamp: str | None = None
+    value: UsagePayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="token_usage_record", name="(kind)")
+
+
+class LetterRow(CodexItem, gc=False, kw_only=True, tag="inter_agent_communication"):
+    timestamp: str | None = None
+    value: LetterPayload = msgspec.field(name="payload")
+    kind: str = msgspec.field(default="inter_agent_communication", name="(kind)")
 
 
 class StateRow(CodexItem, gc=False, kw_only=True, tag="world_state"):
@@ -222,44 +266,4 @@ class MetaHead(msgspec.Struct, gc=False, kw_only=True, tag="session_meta"):
     payload: HeadPayload
 
 
-AnyRow = ItemRow | EventRow | MetaRow | ContextRow | CompactionRow | StateRow | MailRow
-_ODD_FIELDS = frozenset(OddPayload.__struct_fields__)
-_COUNT_FIELDS = frozenset(Counts.__struct_fields__)
-
-
-def count_tokens(usage: Usage | OddPayload | None) -> dict[str, int] | None:
-    """``input_tokens`` and ``output_tokens`` where the source has them; input counts what came from the cache."""
-    if usage is None:
-        return None
-    if usage.input_tokens is not None and usage.output_tokens is not None:
-        return {"input_tokens": usage.input_tokens, "output_tokens": usage.output_tokens}
-    if usage.input_tokens is not None:
-        return {"input_tokens": usage.input_tokens}
-    return None if usage.output_tokens is None else {"output_tokens": usage.output_tokens}
-
-
-def read_completed(value: Any) -> Completed:
-    """The item of an event, of any shape."""
-    if isinstance(value, Completed):
-        return value
-    record = as_record(value)
-    return Completed(record.get("type"), record.get("content"))
-
-
-def make_payload(record: dict[str, Any]) -> OddPayload:
-    """What is read of an object of any shape."""
-    fields = {name: value for name, value in record.items() if name in _ODD_FIELDS}
-    fields["type"] = str(record.get("type") or "")
-    if "info" in record:
-        fields["info"] = _make_counts(as_record(record["info"])) if as_record(record["info"]) else None
-    if not _COUNT_FIELDS.isdisjoint(record):
-        counts = _make_counts(record)
-        for name in _COUNT_FIELDS:
-            fields[name] = getattr(counts, name)
-    return OddPayload(**fields)
-
-
-def _make_counts(record: dict[str, Any]) -> Counts:
-    total, last = (as_record(record.get(name)) for name in ("total_token_usage", "last_token_usage"))
-    pairs = [(get_int(usage, "input_tokens"), get_int(usage, "output_tokens")) for usage in (record, total, last)]
-    return Counts(*pairs[0], Usage(*pairs[1]), Usage(*pairs[2]))
+AnyRow = ItemRow | EventRow | MetaRow | ContextRow | CompactionRow | StateRow | MailRow | UsageRow | LetterRow

@@ -7,7 +7,8 @@ from typing import Any
 import msgspec
 
 from tracemill.ingest.codex.fields import Block, CodexItem, Summary
-from tracemill.ingest.json_fields import as_record, get_text
+from tracemill.ingest.codex.verdicts import VERDICT_KINDS, get_event_id, read_failure
+from tracemill.ingest.json_fields import as_record, get_int, get_text
 from tracemill.ingest.time_span import TimeSpan
 
 _MIN_PART_CHARS = 40
@@ -36,6 +37,7 @@ class CodexFile(msgspec.Struct):
     _raw: dict[str, set[str]] | None = None
     _told: set[tuple[str, str]] | None = None
     _searches: dict[str, Any] | None = None
+    _failures: dict[str, bool] | None = None
     _said: dict[str, set[str]] = {}
 
     def find_meta(self) -> dict[str, Any] | None:
@@ -92,6 +94,29 @@ class CodexFile(msgspec.Struct):
             ends = self.list_values("web_search_end")
             self._searches = {pick_text(end.call_id) or "": end.results for end in ends}
         return self._searches.get(call_id)
+
+    def find_failure(self, call_id: str | None) -> bool | None:
+        """Whether an event says that a call failed, or that it did not; None where none says."""
+        if self._failures is None:
+            values = [item.value for kind, item in zip(self.kinds, self.items, strict=True) if kind in VERDICT_KINDS]
+            told = ((value, read_failure(value)) for value in values)
+            self._failures = {get_event_id(value): failed for value, failed in told if failed is not None}
+        return self._failures.get(call_id or "")
+
+    def find_copied(self) -> frozenset[int]:
+        """The lines of a sub-agent's file that repeat the history of its parent, where late versions say so."""
+        start = get_int(self.find_meta() or {}, "subagent_history_start_ordinal")
+        return frozenset(
+            item.line
+            for item in self.items
+            if (start is not None and isinstance(item.ordinal, int) and item.ordinal < start)
+            or (item.metadata is not None and as_record(item.metadata).get("inherited_user_message") is True)
+        )
+
+    def has_letter(self, value: Any) -> bool:
+        """Whether an item of the conversation holds what a row of letters between agents says."""
+        mail, text = self.list_values("agent_message"), pick_text(value.content)
+        return any(text in list_texts(other.content) or (other.id and other.id == value.id) for other in mail)
 
     def _list_texts(self) -> dict[str, set[str]]:
         """All texts of the conversation's own items by role, as they are; those of one item together too."""

@@ -9,7 +9,8 @@ _ITEM_NAMES = """
 """
 #: Items, records and events that keep books: nothing in them is said that an item does not hold.
 _BOOKKEEPING_NAMES = """
-    world_state inter_agent_communication_metadata ghost_snapshot compaction compaction_summary context_compaction
+    world_state inter_agent_communication_metadata retained_context security_risk_score realtime_item
+    additional_tools configuration_update ghost_snapshot compaction compaction_summary context_compaction
     compaction_trigger other state warning error stream_error context_compacted task_started turn_started
     task_complete turn_complete agent_reasoning_delta agent_message_delta agent_reasoning_section_break
     session_configured thread_name_updated thread_settings_applied thread_goal_updated mcp_startup_update
@@ -32,7 +33,7 @@ _EVENT_NAMES = """
 ITEMS = frozenset(_ITEM_NAMES.split())
 BOOKKEEPING = frozenset(_BOOKKEEPING_NAMES.split())
 USED_EVENTS = frozenset(_EVENT_NAMES.split())
-RECORDS = frozenset({"session_meta", "turn_context", "compacted"})
+RECORDS = frozenset({"session_meta", "turn_context", "compacted", "token_usage_record", "inter_agent_communication"})
 WRAPPERS = frozenset({"response_item", "event_msg"})
 #: Type → kind, which has ``event:`` before the type of an event that is used.
 ITEM_KINDS = {name: name for name in sorted(ITEMS | BOOKKEEPING)} | {"token_count": "event:token_count"}

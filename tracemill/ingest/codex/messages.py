@@ -8,13 +8,13 @@ import msgspec
 
 from tracemill.ingest.codex.build import build_messages
 from tracemill.ingest.codex.compaction import Entry, Restart, Saying, Turn, keep_words, restart_context
-from tracemill.ingest.codex.fields import CodexItem, count_tokens, read_completed
+from tracemill.ingest.codex.fields import CodexItem
 from tracemill.ingest.codex.file import CodexFile, get_content, list_texts, pick_text
 from tracemill.ingest.codex.meta import CodexIdentity, name_tool
 from tracemill.ingest.codex.outputs import CodexOutput, read_output
-from tracemill.ingest.codex.parts import Part, join_parts, read_parts
+from tracemill.ingest.codex.parts import Part, join_parts, read_parts, split_named, split_words
+from tracemill.ingest.codex.payloads import count_tokens, read_completed
 from tracemill.ingest.content_parts import read_content
-from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, dump_text_field, get_int, get_text
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Message, Origin, Role, ToolCall
@@ -36,6 +36,7 @@ class CodexConversation(msgspec.Struct):
     _entries: list[Entry] = []
     _turn: Turn | None = None
     _said: list[Saying] = []
+    _copied: frozenset[int] = frozenset()
 
     def add_system(self, text: str, timestamp: str | None) -> None:
         """The base instructions, which every context begins with."""
@@ -45,6 +46,8 @@ class CodexConversation(msgspec.Struct):
 
     def add_items(self) -> None:
         """Take in the rows of the file in order; those that keep books are passed over."""
+        if self.identity.is_sub_agent:
+            self._copied = self.file.find_copied()
         for handle, item in zip(map(_HANDLERS.get, self.file.kinds), self.file.items, strict=True):
             if handle is not None:
                 handle(self, item)
@@ -53,20 +56,25 @@ class CodexConversation(msgspec.Struct):
         """The messages in the order that a trace promises."""
         return build_messages(self._entries, self.log)
 
+    def list_copied(self) -> list[int]:
+        """Which messages, once built, are the parent's and stand in this file as context; by their place."""
+        numbers = (entry.number for entry in self._entries if entry.line in self._copied)
+        return sorted(number for number in numbers if number != Entry.NOWHERE)
+
     def add_message(self, item: CodexItem) -> None:
         role = str(item.value.role)
         content = get_content(item.value)
-        parts = read_parts(content, self.log, item.line)
         if role == "assistant":
             turn = self._open_turn(item)
-            turn.parts.extend(parts)
+            turn.parts.extend(read_parts(content, self.log, item.line))
             if model := pick_text(item.value.model):
                 turn.model = model
             added = [self._entries[-1]]
         elif role == "user":
-            added = self._add_user(item, parts)
+            named = split_named(item.value, content, self.log, item.line)
+            added = self._add_user(item, *(named or split_words(read_parts(content, self.log, item.line))))
         else:
-            added = [self._say(item, "system", "injected", parts)]
+            added = [self._say(item, "system", "injected", read_parts(content, self.log, item.line))]
         self._said.append(Saying(role, content, added))
 
     def add_event_message(self, item: CodexItem) -> None:
@@ -134,7 +142,10 @@ class CodexConversation(msgspec.Struct):
             read = CodexOutput(dump_json(value.tools))
         else:
             read = read_output(value.output, self.log, item.line)
-        self._answer(item, pick_text(value.call_id, value.id), read)
+        call_id = pick_text(value.call_id, value.id)
+        if read.is_error is None and (has_failed := self.file.find_failure(call_id)) is not None:
+            read = CodexOutput(read.content, has_failed)
+        self._answer(item, call_id, read)
         self._turn = None
 
     def add_agent_mail(self, item: CodexItem) -> None:
@@ -144,13 +155,26 @@ class CodexConversation(msgspec.Struct):
         if parts:
             self._say(item, "user", "human" if is_task else "injected", parts)
 
+    def add_letter(self, item: CodexItem) -> None:
+        """A letter of another agent; late versions may write it as an item of the conversation too."""
+        if not self.file.has_letter(item.value):
+            self.add_agent_mail(item)
+
+    def add_usage(self, item: CodexItem) -> None:
+        """The counts of the response that ends here."""
+        value, turn = item.value, self._turn or self._find_turn()
+        if turn is not None and turn.usage is None:
+            turn.usage = count_tokens(value.usage)
+        self.totals = count_tokens(value.thread_token_usage) or self.totals
+        self._turn = None
+
     def add_tokens(self, item: CodexItem) -> None:
         """The counts come where a response of the model ends; counts that were told before come with other news."""
         counts = item.value.info or item.value
         total = count_tokens(counts.total_token_usage) or count_tokens(counts)
         is_new = total is not None and total != self.totals
         if total is None or is_new:
-            latest = self._turn or next((entry for entry in reversed(self._entries) if isinstance(entry, Turn)), None)
+            latest = self._turn or self._find_turn()
             if latest is not None and latest.usage is None:
                 latest.usage = count_tokens(counts.last_token_usage)
         if is_new:
@@ -202,6 +226,9 @@ class CodexConversation(msgspec.Struct):
             self._entries.append(self._turn)
         return self._turn
 
+    def _find_turn(self) -> Turn | None:
+        return next((entry for entry in reversed(self._entries) if isinstance(entry, Turn)), None)
+
     def _call(self, item: CodexItem, name: str, arguments: str) -> str:
         call_id = pick_text(item.value.call_id, item.value.id) or f"{item.kind}-{item.line}"
         self._open_turn(item).calls.append(ToolCall(call_id, name, arguments))
@@ -221,23 +248,13 @@ class CodexConversation(msgspec.Struct):
         images = [{"type": "input_image", "image_url": link} for link in links if isinstance(link, str)]
         parts = read_parts([*([text] if text else []), *images], self.log, item.line)
         if parts:
-            self._said.append(Saying("user", text, self._add_user(item, parts)))
+            self._said.append(Saying("user", text, self._add_user(item, *split_words(parts))))
 
-    def _add_user(self, item: CodexItem, parts: Sequence[Part]) -> list[Entry]:
-        human: list[Part] = []
-        injected: list[Part] = []
-        for part in parts:
-            if not isinstance(part, str):
-                human.append(part)
-                continue
-            split = split_user_text(part)
-            if split.human and not split.human.isspace():
-                human.append(split.human)
-            if split.injected:
-                injected.append(split.injected)
+    def _add_user(self, item: CodexItem, human: Sequence[Part], injected: Sequence[Part]) -> list[Entry]:
+        """What the harness put there, then what the person said: to the parent, where a sub-agent's file repeats it."""
         added = [self._say(item, "user", "injected", injected)] if injected else []
         if human:
-            added.append(self._say(item, "user", "human", human))
+            added.append(self._say(item, "user", "injected" if item.line in self._copied else "human", human))
         return added
 
     def _say(self, item: CodexItem, role: Role, origin: Origin, parts: Sequence[Part]) -> Entry:
@@ -267,6 +284,8 @@ _HANDLERS: dict[str, Callable[[CodexConversation, CodexItem], None]] = {
     "local_shell_call_output": CodexConversation.add_output,
     "tool_search_output": CodexConversation.add_output,
     "agent_message": CodexConversation.add_agent_mail,
+    "inter_agent_communication": CodexConversation.add_letter,
+    "token_usage_record": CodexConversation.add_usage,
     "compacted": CodexConversation.add_compaction,
     "turn_context": CodexConversation.note_context,
     "event:user_message": CodexConversation.add_event_message,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tracemill.ingest.codex.fields import CodexItem, make_payload
+from tracemill.ingest.codex.fields import CodexItem
 from tracemill.ingest.codex.kinds import BOOKKEEPING, EVENT_KINDS, ITEM_KINDS, ITEMS, RECORDS, USED_EVENTS, WRAPPERS
+from tracemill.ingest.codex.payloads import make_payload
 from tracemill.ingest.json_fields import as_record, dump_json, get_text
 from tracemill.ingest.lines import Row
 from tracemill.ingest.source import LossLog
@@ -38,7 +39,10 @@ def read_item(row: Row) -> CodexItem | None:
         kind = None
     if record == "response_item":
         kind = "message" if not kind and "role" in item else kind
-        return _make_item(row.line, str(kind or None), stamp, item)
+        made = _make_item(row.line, str(kind or None), stamp, item)
+        if made is not None:
+            made.metadata, made.ordinal = value.get("metadata"), value.get("ordinal")
+        return made
     if record == "event_msg":
         kind = EVENT_KINDS.get(kind or "None")
         return None if kind is None else CodexItem(timestamp=stamp, value=make_payload(item), kind=kind, line=row.line)

@@ -11,6 +11,7 @@ import msgspec
 from tracemill.ingest.codex.fields import Block
 from tracemill.ingest.codex.file import get_block_text
 from tracemill.ingest.content_parts import Content, fold_parts, read_content
+from tracemill.ingest.injected import split_user_text
 from tracemill.ingest.json_fields import as_list, as_record, get_text
 from tracemill.ingest.source import LossLog
 
@@ -36,6 +37,35 @@ def read_parts(content: Any, log: LossLog, line: int) -> list[Part]:
             read = read_content([record], log, line)
             parts.extend(read if isinstance(read, tuple) else [])
     return parts
+
+
+def split_words(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
+    """Parts of a user message: the person's, and what the harness put there, by the marks of the harness."""
+    human: list[Part] = []
+    injected: list[Part] = []
+    for part in parts:
+        if not isinstance(part, str):
+            human.append(part)
+            continue
+        split = split_user_text(part)
+        if split.human and not split.human.isspace():
+            human.append(split.human)
+        if split.injected:
+            injected.append(split.injected)
+    return human, injected
+
+
+def split_named(value: Any, content: Any, log: LossLog, line: int) -> tuple[list[Part], list[Part]] | None:
+    """The same of a message whose blocks are each named, as late versions do; None where they are not."""
+    if value.item_metadata is None:
+        return None
+    names = as_list(as_record(value.item_metadata).get("content_item_kinds"))
+    blocks = as_list(content)
+    if not names or len(names) != len(blocks) or not all(isinstance(name, str) and "." in name for name in names):
+        return None
+    own = [block for block, name in zip(blocks, names, strict=True) if name.startswith("user.")]
+    others = [block for block, name in zip(blocks, names, strict=True) if not name.startswith("user.")]
+    return read_parts(own, log, line), read_parts(others, log, line)
 
 
 def join_parts(parts: Sequence[Part]) -> Content:

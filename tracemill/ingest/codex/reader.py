@@ -1,8 +1,8 @@
 """Codex rollouts.
 
 Files: ``~/.codex/sessions/YYYY/MM/DD/rollout-<time>-<id>.jsonl``; one file is one thread, a main session or a
-sub-agent. Checked against rollouts of versions 0.9 to 0.146 and against legacy rollouts of 2025, whose rows have no
-payload.
+sub-agent; ``….jsonl.zst`` once late versions have compressed it. Checked against rollouts of versions 0.9 to 0.146,
+against legacy rollouts of 2025, whose rows have no payload, and against what is public of rows up to 0.160.
 
 One row is one JSON object a line::
 
@@ -10,8 +10,11 @@ One row is one JSON object a line::
      "content": [{"type": "input_text", "text": "Fix the date parser"}]}}
 
 Kept: the conversation's items. Items of one model response are one turn until an output comes. Events repeat most
-items; their words are kept only where no item says the same. The first ``session_meta`` is the session's own, later
-ones are copied from a parent. A ``compacted`` row is a message of origin compaction with the context that it leaves.
+items; their words are kept only where no item says the same, and exit codes and verdicts where an output tells none.
+The first ``session_meta`` is the session's own, later ones are copied from a parent. What a sub-agent's file repeats of
+its parent's history is context, not its own: named by position in ``source_meta["copied_context_messages"]``, the
+person's words in it injected, where the rows tell it apart (``subagent_history_start_ordinal``,
+``inherited_user_message``). A ``compacted`` row is a message of origin compaction with the context that it leaves.
 Read as bookkeeping: world states, snapshots, progress and approval events. Lost, each under its reason: unknown types,
 malformed rows, turns that were rolled back (``abandoned_branch``), outputs without a call.
 
@@ -24,6 +27,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.codex.compressed import SUFFIX, name_plain, open_plain
 from tracemill.ingest.codex.fields import CodexItem
 from tracemill.ingest.codex.file import CodexFile, pick_text
 from tracemill.ingest.codex.messages import CodexConversation
@@ -46,29 +50,51 @@ _TOLD_FACTS = ("cli_version", "originator", "model_provider", "agent_nickname", 
 def is_session_file(path: Path) -> bool:
     """Whether the file is a rollout by its name."""
     name = path.name
-    return name.startswith("rollout-") and name.endswith(".jsonl")
+    return name.startswith("rollout-") and name.endswith((".jsonl", f".jsonl{SUFFIX}"))
 
 
 def read_head(path: Path) -> Head | None:
     """The session that the first ``session_meta`` names; rows beyond the head are read only where it has none."""
+    if path.name.endswith(SUFFIX):
+        return _read_compressed_head(path)
+    head = _read_head(path, path)
+    return None if head is None else head[0]
+
+
+def _read_compressed_head(path: Path) -> Head | None:
+    head = None
+    for size_bytes in (_MAX_WHOLE_BYTES, None):
+        with open_plain(path, size_bytes=size_bytes) as plain:
+            head = _read_head(plain, name_plain(path))
+        if head is not None and head[1]:
+            break
+    return None if head is None else head[0]
+
+
+def _read_head(path: Path, named: Path) -> tuple[Head, bool] | None:
+    """The head of a file of this name, and whether it is certain; None where no row is of this format."""
     if (meta := read_head_meta(path)) is not None:
-        return _make_head(*meta, path)
+        return _make_head(*meta, named), True
     head, is_foreign = None, False
     if path.stat().st_size > _MAX_WHOLE_BYTES:
         rows = list(read_head_rows(path))
-        head = _find_head(map(read_item, rows), path)
+        head = _find_head(map(read_item, rows), named)
         is_foreign = bool(rows) and head is None
     if not is_foreign and (head is None or not head[1]):
-        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), path) or head
-    return None if head is None else head[0]
+        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), named) or head
+    return head
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The trace of one rollout; none where nothing was said in it."""
-    items = read_items(path, log, options)
+    if path.name.endswith(SUFFIX):
+        with open_plain(path, log) as plain:
+            items = read_items(plain, log, options)
+    else:
+        items = read_items(path, log, options)
     file = CodexFile(items, [item.kind for item in items])
     meta = file.find_meta()
-    conversation = CodexConversation(log, file, identify(meta, path))
+    conversation = CodexConversation(log, file, identify(meta, name_plain(path)))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
         is_repeated = base == meta.get("instructions") and file.has_guide(base)
         conversation.add_system("" if is_repeated else base, get_text(meta, "timestamp"))
@@ -128,7 +154,7 @@ def _make_trace(
         repository_url=repository,
         started_at=span.started_at,
         ended_at=span.ended_at,
-        source_meta=_describe(file, meta, conversation.is_stopped or is_interrupted(messages)),
+        source_meta=_describe(conversation, meta, conversation.is_stopped or is_interrupted(messages)),
         model=conversation.model or _find_model(file, messages),
         tools=read_tools(meta),
         input_tokens=totals["input_tokens"] if "input_tokens" in totals else sum_tokens(messages, "input_tokens"),
@@ -138,10 +164,10 @@ def _make_trace(
     )
 
 
-def _describe(file: CodexFile, meta: dict[str, Any], is_stopped: bool) -> dict[str, Any]:
+def _describe(conversation: CodexConversation, meta: dict[str, Any], is_stopped: bool) -> dict[str, Any]:
     facts: dict[str, Any] = {
-        "record_count": len(file.items),
-        "record_types": file.count_kinds(),
+        "record_count": len(conversation.file.items),
+        "record_types": conversation.file.count_kinds(),
     }
     for key in _TOLD_FACTS:
         if (value := meta.get(key)) is not None and (text := pick_text(value)) is not None:
@@ -150,6 +176,8 @@ def _describe(file: CodexFile, meta: dict[str, Any], is_stopped: bool) -> dict[s
         facts["source"] = source
     if is_stopped:
         facts["is_interrupted"] = True
+    if copied := conversation.list_copied():
+        facts["copied_context_messages"] = copied
     return facts
 
 
@@ -187,7 +215,7 @@ SOURCE = Source(
     name="codex",
     title="Codex",
     default_dir="~/.codex/sessions",
-    file_pattern="*.jsonl",
+    file_pattern="*.jsonl*",
     is_session_file=is_session_file,
     read_head=read_head,
     read_file=read_file,

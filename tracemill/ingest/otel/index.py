@@ -38,18 +38,24 @@ class Key(NamedTuple):
     """What an entry is read from: ``pieces`` as ``pieces.py`` has them, the names of their services.
 
     ``lines_passed``: lines without anything that could become a message; they count as read with the first entry.
+    ``open_trace`` is that of the index.
     """
 
     pieces: bytes
     services: tuple[str, ...]
     lines_passed: int
+    open_trace: str | None
 
 
 class Index(NamedTuple):
-    """The conversations of a file by their first request. ``is_single``: read as a whole, the file gives no more."""
+    """The conversations of a file by their first request. ``is_single``: read as a whole, the file gives no more.
+
+    ``open_trace``: where the file ends in a cut line, the trace with a request whose latest span started last.
+    """
 
     entries: tuple[Entry, ...]
     is_single: bool
+    open_trace: str | None
 
 
 class _Talk(NamedTuple):
@@ -63,15 +69,20 @@ class _Talk(NamedTuple):
 
 @dataclass(slots=True)
 class _Trace:
-    """The pieces of one trace; ``has_losses`` where something would be lost if no model was asked in it."""
+    """The pieces of one trace; ``has_losses`` where something would be lost if no model was asked in it.
+
+    ``latest`` is when the last of its spans started, in nanoseconds.
+    """
 
     pieces: array[int] = field(default_factory=lambda: array("q"))
     talk: _Talk | None = None
     has_losses: bool = False
+    latest: int = -1
 
     def note(self, span: Span) -> None:
         """Take in a span: it may be the first request, or the result of a tool that nobody asked for."""
         self.has_losses = self.has_losses or span.is_tool
+        self.latest = max(self.latest, span.start or -1)
         is_request = span.is_talk and not span.is_agent and not span.is_tool
         if not is_request and not (span.is_agent and span.has_content):
             return
@@ -127,6 +138,7 @@ class _Indexer:
         self._traces: dict[str, _Trace] = {}
         self._rest = array("q")
         self._lines_passed = 0
+        self._is_cut = False
         # traces and conversations, each to one that it belongs together with
         self._above: dict[str, str] = {}
         # what conversations may be called, by what stands for all that belongs together
@@ -148,6 +160,7 @@ class _Indexer:
 
     def finish(self) -> Index:
         """The entries in the order of their first requests; what is no conversation's goes with the first."""
+        open_trace = self._find_open_trace() if self._is_cut else None
         groups: dict[str, list[str]] = {}
         for trace_id in self._traces:
             groups.setdefault(self._find(trace_id), []).append(trace_id)
@@ -164,13 +177,15 @@ class _Indexer:
             pieces = array("q", () if entries else self._rest)
             for trace_id in groups[root]:
                 pieces.extend(self._traces.pop(trace_id).pieces)
-            key = Key(sort_pieces(pieces), services, 0 if entries else self._lines_passed)
+            key = Key(sort_pieces(pieces), services, 0 if entries else self._lines_passed, open_trace)
             entries.append(Entry(key, self._describe(key, talk, root, groups[root][0])))
-        return Index(tuple(entries), is_single=len(entries) == 1 and not self._lines_passed)
+        is_single = len(entries) == 1 and not self._lines_passed
+        return Index(tuple(entries), is_single, open_trace)
 
     def _add_item(self, peek: Peek, cut: Cut, piece: tuple[int, ...]) -> None:
         trace = self._traces.setdefault(peek.trace_id, _Trace())
         trace.pieces.extend(piece)
+        trace.latest = max(trace.latest, peek.start or -1)
         if peek.conversation is not None:
             self._join(peek.trace_id, peek.conversation, is_name=True)
         talk = trace.talk
@@ -181,11 +196,13 @@ class _Indexer:
     def _add_whole(self, line: Line) -> None:
         """Enter a line as one piece: all that stands in it belongs together."""
         aside = LossLog(path=str(self._path))
-        rows: Iterable[Row] = () if line.is_long else decode_line(line.raw, line.number, aside, is_last=False)
+        is_last = not line.raw.endswith(b"\n")
+        rows: Iterable[Row] = () if line.is_long else decode_line(line.raw, line.number, aside, is_last=is_last)
         items = (
             (item, row.line, None) for row in rows if looks_like_span(row.value) for item, _ in list_items(row, aside)
         )
         spans = read_items(items, aside)
+        self._is_cut = self._is_cut or "cut_line" in aside.count_losses()
         for span in spans:
             trace = self._traces.setdefault(span.trace_id, _Trace(has_losses=True))
             trace.note(span)
@@ -211,6 +228,10 @@ class _Indexer:
     def _find_talk(self, trace_ids: Iterable[str]) -> _Talk | None:
         talks = (self._traces[trace_id].talk for trace_id in trace_ids)
         return min((talk for talk in talks if talk is not None), key=lambda talk: talk[:2], default=None)
+
+    def _find_open_trace(self) -> str | None:
+        talking = (trace_id for trace_id, trace in self._traces.items() if trace.talk is not None)
+        return max(talking, key=lambda trace_id: self._traces[trace_id].latest, default=None)
 
     def _pass_over(self, trace_ids: Sequence[str]) -> None:
         """Where no model was asked only results of tools are of interest: they are lost, and counted."""

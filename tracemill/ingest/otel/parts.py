@@ -8,6 +8,7 @@ from typing import Any
 
 from tracemill.ingest.content_parts import Content, fold_parts, join_contents, read_content
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_bool, get_text
+from tracemill.ingest.otel.compaction import KIND
 from tracemill.ingest.otel.values import load_json
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Message, ToolCall
@@ -23,24 +24,40 @@ _BINARY = ("blob", "uri", "file", "file_data")
 
 @dataclass(slots=True)
 class _Said:
-    """The parts of one item, sorted."""
+    """The parts of one item, sorted; ``summaries`` are those of what was said before."""
 
     parts: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     reasoning: list[str] = field(default_factory=list[str])
     calls: list[ToolCall] = field(default_factory=list[ToolCall])
     results: list[Message] = field(default_factory=list[Message])
+    summaries: list[str] = field(default_factory=list[str])
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether it holds nothing but summaries."""
+        return bool(self.summaries) and not (self.parts or self.reasoning or self.calls or self.results)
 
 
 def convert_item(item: Any, log: LossLog, line: int, time: str | None) -> Sequence[Message]:
-    """The messages of an item: results first, then what the role said; none (logged) where it is no message."""
+    """The messages of an item: summaries, results, then what the role said; none (logged) where it is no message."""
     record = as_record(item)
     role = record.get("role")
     if not isinstance(role, str):
         log.drop("malformed_record", line, "a message without a role", dump_json(item))
         return ()
     said = _sort_parts(record, log, line)
+    words = () if said.is_summary else _convert_words(role.lower(), record, said, time)
+    if words is None:
+        log.drop("unknown_record_type", line, f"a message of role {role.lower()!r}"[:200], dump_json(item))
+        words = ()
+    if not said.summaries:
+        return words
+    return (*(Message("user", text, "compaction", timestamp=time) for text in said.summaries), *words)
+
+
+def _convert_words(role: str, record: Mapping[str, Any], said: _Said, time: str | None) -> Sequence[Message] | None:
+    """What a role said and the results beside it; None where the role is none that is known."""
     content = fold_parts(said.parts) if said.parts else ""
-    role = role.lower()
     if role in _MODEL_ROLES:
         reasoning = "\n\n".join(said.reasoning) or get_text(record, "reasoning_content")
         reason = get_text(record, "finish_reason", "finishReason")
@@ -55,8 +72,7 @@ def convert_item(item: Any, log: LossLog, line: int, time: str | None) -> Sequen
     if role in ("user", "human", "tool", "function"):
         words = (Message("user", content, "human", timestamp=time),) if content else ()
         return (*said.results, *words)
-    log.drop("unknown_record_type", line, f"a message of role {role!r}"[:200], dump_json(item))
-    return ()
+    return None
 
 
 def read_result(value: Any, log: LossLog, line: int) -> Content:
@@ -96,6 +112,8 @@ def _sort_part(part: Any, said: _Said, log: LossLog, line: int) -> None:
             said.parts.append({"type": "text", "text": text})
     elif kind in _REASONING:
         said.reasoning.extend([text] if text is not None else [])
+    elif kind == KIND:
+        said.summaries.append(text or "")
     elif kind in _CALLS:
         _add_call(record, said, log, line)
     elif kind in _RESULTS:

@@ -16,7 +16,8 @@ literal row, shortened::
 Kept: one trace a conversation (``gen_ai.conversation.id`` of the span, of one above it or the only one of its trace;
 else, in a dialect, ``session.id``; else the trace id). Each inference span repeats its whole prompt: what is new
 becomes messages; a prompt that does not go on from the last one is marked by an empty message of origin ``compaction``
-that says what it holds. Requests of one trace id without a shared history are threads, each a trace; of a session each
+that says what it holds, and a part of type ``compaction`` is such a message with the summary as its text
+(``compaction.py``). Requests of one trace id without a shared history are threads, each a trace; of a session each
 trace id is a trace of its own, unless its prompt repeats an answer of another. Layers of instrumentation that tell one
 request are one. ``invoke_agent`` inside another agent, or an agent of another name beside the first, is a side chain;
 an agent that tells its messages itself, with no inference span below, is one request. ``execute_tool`` spans give
@@ -26,7 +27,8 @@ may be another's (``calls.py``). System instructions, tool definitions, reasonin
 shapes are read too: events ``gen_ai.user.message`` and the like (of a span or as log records of the same file),
 ``gen_ai.choice``, ``gen_ai.client.inference.operation.details``, ``gen_ai.prompt`` and ``gen_ai.completion`` with and
 without an index; and items of OpenAI's Responses API that have no role. Of a file of lines one conversation is held at
-a time (``index.py``), a document as a whole.
+a time (``index.py``), a document as a whole. Where a file of lines ends in a cut one, the conversation of the trace
+with the span that started last is partial.
 In ``source_meta``: trace ids, service, agent, provider, evaluations, number of failed requests.
 Outcome: unknown; an evaluation has a name and a scale of its own, and is not read as success.
 Dropped and counted: rows and spans that are none (``malformed_record``), a repeated span (``duplicate_row``), inference
@@ -42,6 +44,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from tracemill.ingest.json_fields import dump_json
 from tracemill.ingest.lines import Row, read_head_rows
@@ -96,7 +100,8 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
         return
     log.losses += aside.losses
     spans.clear()
-    yield from _read_scopes(scopes, path, log)
+    is_cut = "cut_line" in log.count_losses() and _is_plain(path)
+    yield from _read_scopes(scopes, path, log, index_file(path).open_trace if is_cut else None)
 
 
 def list_entries(path: Path) -> tuple[Entry, ...] | None:
@@ -110,7 +115,7 @@ def list_entries(path: Path) -> tuple[Entry, ...] | None:
 
 def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The conversation of one entry, with its side chains after it."""
-    yield from _read_scopes(sort_scopes(read_key(path, entry.key, log, options)), path, log)
+    yield from _read_scopes(sort_scopes(read_key(path, entry.key, log, options)), path, log, entry.key.open_trace)
 
 
 def _is_plain(path: Path) -> bool:
@@ -120,12 +125,15 @@ def _is_plain(path: Path) -> bool:
     return b"\0" not in start and not is_document(path, DEFAULT_MAX_LINE_BYTES)
 
 
-def _read_scopes(scopes: list[Scope], path: Path, log: LossLog) -> list[Trace]:
+def _read_scopes(scopes: list[Scope], path: Path, log: LossLog, open_trace: str | None) -> list[Trace]:
+    """The traces of all scopes; those with spans of ``open_trace`` may still go on."""
     traces: list[Trace] = []
     scopes.reverse()
     while scopes:  # each scope's spans go when it is read: prompts repeat, so they are larger than its traces
         traces += _read_scope(scopes.pop(), path, log)
-    return finish_traces(traces, log)
+    is_open = [open_trace in trace.source_meta["trace_ids"] for trace in traces]
+    marked = [replace(trace, is_partial=True) if part else trace for trace, part in zip(traces, is_open, strict=True)]
+    return finish_traces(marked, log)
 
 
 def _read_scope(scope: Scope, path: Path, log: LossLog) -> list[Trace]:

@@ -1,7 +1,7 @@
 """Items of OpenAI's Responses API that have no role → messages that have one.
 
-A turn of the model is a list of items there: reasoning, messages, calls. They are one message here, up to the next
-result or the next words of someone else. A list without such items stays as it is.
+A turn of the model is a list of items there: reasoning, messages, calls, compactions. They are one message here, up to
+the next result or the next words of someone else. A list without such items stays as it is.
 
 Source: openai/openai-openapi, ``InputItem`` and ``OutputItem``.
 """
@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tracemill.ingest.json_fields import as_list, as_record, get_text
+from tracemill.ingest.otel.compaction import KIND
 
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input", "mcp_call": "arguments"}
 _RESULTS = ("function_call_output", "custom_tool_call_output")
-_TYPES = frozenset({"reasoning", *_CALLS, *_RESULTS})
+_TYPES = frozenset({"reasoning", KIND, *_CALLS, *_RESULTS})
 
 
 def give_roles(items: Sequence[Any]) -> list[Any]:
@@ -53,6 +54,8 @@ def _list_parts(record: Mapping[str, Any]) -> list[Any] | None:
         listed = as_list(record.get("content")) or as_list(record.get("summary"))
         texts = (get_text(as_record(part), "text") for part in listed)
         return [{"type": "reasoning", "content": text} for text in texts if text is not None]
+    if kind == KIND:
+        return [record]
     if kind in _CALLS:
         call_id = get_text(record, "call_id", "id")
         return [{"type": "tool_call", "id": call_id, "name": record.get("name"), "arguments": record.get(_CALLS[kind])}]

@@ -151,28 +151,40 @@ class _ScopeReader:
         self.log.drop("unpaired_result", span.line, what[:200], _show_result(span))
 
     def _add_output(self, span: Span, output: Sequence[Any], thread: Thread) -> None:
-        turns = 0
-        has_choices = (get_attribute_count(span.attributes, "gen_ai.request.choice.count") or 1) > 1
-        for item in output:
-            for message in convert_item(item, self.log, span.line, span.ended_at or span.started_at):
-                if message.role == "assistant" and turns and has_choices:
-                    self.log.drop("abandoned_branch", span.line, "a further choice of one request", message.text)
-                elif message.role == "assistant":
-                    number = thread.tracker.say(_enrich(message, span, is_first=not turns), span.line)
-                    turns += 1
-                    said = thread.tracker.transcript.entries[number][0]
-                    self.index.add_turn(thread, said)
-                    self.calls.add(thread.number, said.tool_calls)
-                elif message.role == "tool":
-                    thread.tracker.answer(message, span.line)
-                else:
-                    self.log.drop("malformed_record", span.line, f"an output of role {message.role}", message.text)
+        time = span.ended_at or span.started_at
+        messages = [message for item in output for message in convert_item(item, self.log, span.line, time)]
+        has_choices = _has_choices(span)
+        turns = sum(message.role == "assistant" for message in messages)
+        reasons = iter(_list_reasons(span, turns))
+        is_first = True
+        for message in messages:
+            if message.role == "assistant" and has_choices and not is_first:
+                self.log.drop("abandoned_branch", span.line, "a further choice of one request", message.text)
+            elif message.role == "assistant":
+                said = replace(message, stop_reason=next(reasons) or message.stop_reason)
+                number = thread.tracker.say(_enrich(said, span, is_first=is_first), span.line)
+                is_first = False
+                said = thread.tracker.transcript.entries[number][0]
+                self.index.add_turn(thread, said)
+                self.calls.add(thread.number, said.tool_calls)
+            elif message.role == "tool":
+                thread.tracker.answer(message, span.line)
+            elif message.origin == "compaction":
+                is_alone = is_first and not turns
+                thread.tracker.restart(_enrich(message, span, is_first=True) if is_alone else message, span.line)
+                is_first = is_first and not is_alone
+            else:
+                self.log.drop("malformed_record", span.line, f"an output of role {message.role}", message.text)
 
     def _note_evaluations(self, span: Span, thread: Thread) -> None:
         for event in span.events:
             if event.name == "gen_ai.evaluation.result":
                 told = {key.removeprefix("gen_ai.evaluation."): value for key, value in event.attributes.items()}
                 thread.evaluations.append({key: dump_json(value) for key, value in told.items()})
+
+
+def _has_choices(span: Span) -> bool:
+    return (get_attribute_count(span.attributes, "gen_ai.request.choice.count") or 1) > 1
 
 
 def _show_result(span: Span) -> str:
@@ -187,11 +199,18 @@ def _enrich(message: Message, span: Span, *, is_first: bool) -> Message:
         "output_tokens": get_attribute_count(span.attributes, *_OUTPUT_TOKENS),
     }
     usage = {key: count for key, count in counts.items() if count is not None}
-    reasons = get_attribute(span.attributes, "gen_ai.response.finish_reasons")
-    told = [reason for reason in as_list(load_json(reasons)) or [reasons] if isinstance(reason, str) and reason]
-    return replace(
-        message,
-        model=get_attribute_text(span.attributes, *_MODELS),
-        usage=usage if usage and is_first else None,
-        stop_reason=message.stop_reason or (told[0] if told else None),
-    )
+    model = get_attribute_text(span.attributes, *_MODELS)
+    return replace(message, model=model, usage=usage if usage and is_first else None)
+
+
+def _list_reasons(span: Span, count: int) -> list[str | None]:
+    """Why the model ended each of ``count`` turns of its output; by the conventions this is the span's to tell.
+
+    None where a turn may tell it itself: of a sequence only the last one ended for the one reason that the span has.
+    """
+    value = get_attribute(span.attributes, "gen_ai.response.finish_reasons")
+    listed = as_list(load_json(value)) or [value]
+    told = [reason if isinstance(reason, str) and reason else None for reason in listed]
+    if not _has_choices(span):
+        told = [*[None] * (count - len(told)), *told]
+    return [*told, *[None] * count][:count]

@@ -9,18 +9,22 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
 from tracemill.ingest.json_fields import as_list, as_record, get_text
+from tracemill.ingest.otel.compaction import CompactionTracker, has_compaction, is_withheld
 from tracemill.ingest.otel.parts import convert_item
 from tracemill.ingest.otel.scopes import CONVERSATION
 from tracemill.ingest.otel.spans import Span
-from tracemill.ingest.otel.values import get_attribute_text
-from tracemill.ingest.prompt_tracker import PromptTracker, describe_turn, hash_item
+from tracemill.ingest.otel.values import get_attribute, get_attribute_text
+from tracemill.ingest.prompt_tracker import describe_turn, hash_item
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Message
 
+_FEW = 8
+_COMPACTED = "gen_ai.conversation.compacted"
 _Key = TypeVar("_Key", str, bytes)
 
 
@@ -30,7 +34,7 @@ class Thread:
 
     first: Span
     number: int
-    tracker: PromptTracker
+    tracker: CompactionTracker
     spans: list[Span] = field(default_factory=list[Span])
     trace_ids: set[str] = field(default_factory=set[str])
     failures: dict[str, bool] = field(default_factory=dict[str, bool])
@@ -51,6 +55,9 @@ class ThreadIndex:
         self._by_trace: dict[str, list[int]] = {}
         self._by_call: dict[str, list[int]] = {}
         self._walked: dict[str, tuple[int, int]] = {}
+        # how many spans there were when each thread last spoke, which was the last of them last
+        self._span_count = 0
+        self._recent: dict[int, int] = {}
 
     def find(self, span: Span, prompt: Sequence[Any]) -> tuple[Thread, bool]:
         """The thread that a prompt goes on from, or a new one; and whether it holds only what is new since then."""
@@ -59,12 +66,19 @@ class ThreadIndex:
         if thread is not None:
             return thread, not prompt
         answered = (self._by_call.get(key) for item in told for key in _list_answers(item))
-        number = max(self._find_last_turn(span), *(numbers[-1] for numbers in answered if numbers), -1)
+        number = max((numbers[-1] for numbers in answered if numbers), default=-1)
+        is_new = any(map(has_compaction, prompt))
+        if number < 0 and is_new:
+            number = self._find_compacted(span, prompt)
+        number = max(number, -1 if is_new else self._find_last_turn(span))
+        if number < 0 and get_attribute(span.attributes, _COMPACTED) is True:
+            is_new = True
+            number = self._find_compacted(span, prompt, is_marked_alone=True)
         if number >= 0:
             # where the provider keeps the history a full prompt is not told
-            return self.threads[number], not any(map(is_answer, told))
+            return self.threads[number], not is_new and not any(map(is_answer, told))
         number = len(self.threads)
-        self.threads.append(Thread(span, number, PromptTracker(partial(_enter, self._by_item, number))))
+        self.threads.append(Thread(span, number, CompactionTracker(partial(_enter, self._by_item, number))))
         return self.threads[number], False
 
     def find_caller(self, call_id: str) -> Thread | None:
@@ -78,6 +92,9 @@ class ThreadIndex:
         last, below = self._walked.get(old, (-1, -1))
         if old != span.trace_id and below < thread.number <= last:
             self._walked[old] = (last, thread.number)
+        self._recent.pop(thread.number, None)
+        self._span_count += 1
+        self._recent[thread.number] = self._span_count
         thread.spans.append(span)
         thread.trace_ids.add(span.trace_id)
         _enter(self._by_trace, thread.number, span.trace_id)
@@ -96,9 +113,10 @@ class ThreadIndex:
             numbers = self._by_trace.get(span.trace_id, ()) if is_loose else range(len(self.threads))
             return self.threads[numbers[-1]] if numbers else None
         turns: set[bytes] | None = None
-        for key in map(hash_item, told):
+        for item in told:
+            key = hash_item(item)
             numbers = self._by_item.get(key)
-            if not numbers:
+            if not numbers or is_withheld(item):
                 continue
             if not is_loose:
                 return self.threads[numbers[-1]]
@@ -132,6 +150,27 @@ class ThreadIndex:
             for some in listed
         )
         return max(both, default=-1)
+
+    def _find_compacted(self, span: Span, prompt: Sequence[Any], *, is_marked_alone: bool = False) -> int:
+        """The thread that a prompt without its history goes on from; -1 where there is none.
+
+        Of those with the prompt's instructions it is the one that spoke last; where none has them the last of all,
+        unless nothing in the prompt says that it goes on (``is_marked_alone``).
+        """
+        is_loose = is_in_session(span, self._root_id)
+        recent = (n for n in reversed(self._recent) if not is_loose or span.trace_id in self.threads[n].trace_ids)
+        keys = [hash_item(item) for item in prompt if is_system(item) and not has_compaction(item)]
+        last = next(recent, -1)
+        if not keys or last < 0:
+            return last
+        held = min((self._by_item.get(key, []) for key in keys), key=len)
+        # the shorter of two ways: few threads may have these instructions, or the one that does spoke just now
+        few = sorted(held, key=self._recent.__getitem__, reverse=True) if len(held) <= _FEW else None
+        for number in [last, *few] if few is not None else chain([last], recent):
+            is_akin = not is_loose or span.trace_id in self.threads[number].trace_ids
+            if is_akin and all(map(self.threads[number].tracker.has_item, keys)):
+                return number
+        return -1 if is_marked_alone else last
 
     def _find_last_turn(self, span: Span) -> int:
         """The latest thread whose last span is of another trace of the same conversation; -1 where there is none.
