@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tracemill.ingest import ReadResult, get_source, read_into_store, store_inventory
@@ -153,3 +155,32 @@ def test_three_runs_of_one_id_get_ids_of_their_own(tmp_path: Path) -> None:
         write_runs(tmp_path / "in" / str(number) / "rollouts.jsonl", ("42", {"reward": number / 2}))
     runs, reasons = read_runs(tmp_path / "in", tmp_path / "store")
     assert (runs, reasons) == ([("42", None, 0.0), ("42", None, 0.5), ("42", None, 1.0)], [])
+
+
+@pytest.mark.parametrize("session_id", ["s1", None], ids=["its own id", "an id from the file's name"])
+def test_a_file_whose_name_is_no_text_is_read(tmp_path: Path, session_id: str | None) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    odd = os.fsdecode(os.fsencode(folder) + b"/rollout-\xff.jsonl")
+    write_session(Path(odd), session_id or "s1", ["Go", "Done"])
+    if session_id is None:
+        Path(odd).write_text(Path(odd).read_text("utf-8").split("\n", 1)[1], encoding="utf-8")
+    with Path(odd).open("a", encoding="utf-8") as file:
+        file.write("no JSON\n")
+    Path(odd.replace("rollout-", "rollout-empty")).write_bytes(b"")
+    result = read_into_store("codex", str(folder), tmp_path / "store")
+    assert result.store.trace_ids == [session_id or "rollout-?"]
+    assert result.store.fetch(result.store.trace_ids[0]).source_path.endswith("/rollout-?.jsonl")
+    names = sorted(Path(loss.path).name for loss in result.intake.losses)
+    assert names == ["rollout-?.jsonl", "rollout-empty?.jsonl"]
+    msgspec.json.encode([loss.path for loss in result.intake.losses])
+
+
+def test_a_file_that_is_one_document_can_lose_a_line(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "session_a.json").write_text(
+        '{"session_id": "a", "model": "m", "messages": [{"role": "user", "content": "Go"}, {"role": "nobody"}]}'
+    )
+    result = read_into_store("hermes_agent", str(tmp_path / "in"), tmp_path / "store")
+    assert [loss.reason for loss in result.intake.losses] == ["unknown_record_type"]
+    assert (result.intake.lines_read, result.intake.lines_with_losses) == (1, 1)

@@ -8,6 +8,7 @@ session's file, where a file of its own exists. Runs that came to different verd
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import is_not
@@ -19,7 +20,7 @@ from tracemill.errors import CountError
 from tracemill.ingest.copies import fill_from_copy, is_copy
 from tracemill.ingest.inventory import Group, Inventory, Member, Selection
 from tracemill.ingest.packed import Packed, hash_content, rename_packed
-from tracemill.ingest.source import Loss, LossLog, ReadOptions, Source
+from tracemill.ingest.source import FILE_REASONS, Loss, LossLog, ReadOptions, Source, make_printable
 from tracemill.redact import Redactor
 from tracemill.trace import Trace
 
@@ -121,6 +122,7 @@ def keep_found(
     The counts of ``results`` are added to ``intake``, if they are not already in it.
     """
     for loss in inventory.rejects:
+        loss = dataclasses.replace(loss, path=make_printable(loss.path))
         intake.losses.append(redactor.redact_loss(loss) if redactor else loss)
     seen: dict[str, str] = {}
     for _ in inventory.groups:
@@ -163,7 +165,8 @@ def _read_member(
     source: Source, member: Member, intake: Intake, options: ReadOptions, redactor: Redactor | None
 ) -> list[Trace]:
     path, entry = member.path, member.entry
-    log = LossLog(path=str(path))
+    name = str(path)
+    log = LossLog(path=make_printable(name))
     intake.files_read += member.counts
     traces: list[Trace] = []
     try:
@@ -173,9 +176,11 @@ def _read_member(
             traces.extend(source.read_entry(path, entry, log, options))
     except OSError as error:
         log.drop("unreadable_file", detail=error.strerror or str(error))
+    if log.path != name:
+        traces = list(map(_make_printable_trace, traces))
     intake.lines_read += log.lines_read
     if log.losses:
-        intake.lines_with_losses += len({loss.line for loss in log.losses if loss.line is not None})
+        intake.lines_with_losses += len({loss.line for loss in log.losses if loss.reason not in FILE_REASONS})
     intake.files_without_traces += entry is None and not traces
     if options.outcomes is not None:
         labelled, met = options.outcomes.label_file(traces, is_whole=entry is None)
@@ -189,6 +194,14 @@ def _read_member(
         return traces
     intake.losses.extend(redactor.redact_loss(loss) for loss in log.losses)
     return [redactor.redact_trace(trace) for trace in traces]
+
+
+def _make_printable_trace(trace: Trace) -> Trace:
+    """A trace whose file has a name that is no text, as ids and paths can come from it."""
+    values = ((name, getattr(trace, name)) for name in trace.__struct_fields__)
+    texts = {name: make_printable(value) for name, value in values if isinstance(value, str)}
+    meta = {key: make_printable(value) if isinstance(value, str) else value for key, value in trace.source_meta.items()}
+    return replace(trace, **texts, source_meta=meta)
 
 
 def _has_messages(trace: Trace, intake: Intake) -> bool:

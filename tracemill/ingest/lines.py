@@ -256,6 +256,7 @@ def _read_lines(file: BinaryIO, log: LossLog, limit: int, first: int = 1) -> Ite
     while raw := file.readline(limit + 1):
         number += 1
         if len(raw) > limit and not raw.endswith(b"\n"):
+            log.lines_read += 1
             log.drop("line_too_long", number, f"over {limit} bytes", _show(raw))
             while raw and not raw.endswith(b"\n"):
                 raw = file.readline(limit)

@@ -55,7 +55,17 @@ NOTES: frozenset[str] = frozenset(
     {"glued_objects", "bad_bytes", "nul_bytes", "lone_surrogate", "huge_integer", "unpaired_call", "id_conflict"}
 )
 
+#: The reasons that cost a file, or a session, and no line of it.
+FILE_REASONS: frozenset[str] = frozenset(
+    {"empty_file", "unreadable_file", "foreign_file", "no_messages", "repeated_session", "log_not_joined"}
+)
+
 DEFAULT_MAX_LINE_BYTES = 64 * 1024 * 1024
+
+
+def make_printable(name: str) -> str:
+    """A file's name as text: for a byte in it that is no UTF-8, which no file of ours could hold, stands a ``?``."""
+    return name if name.isascii() else name.encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,7 @@ def _decode_blocks(blocks: Iterator[tuple[bytes, bool]], log: LossLog, limit: in
     number = 1
     for block, is_last in blocks:
         if len(block) > limit and b"\n" not in block:
+            log.lines_read += 1
             log.drop("line_too_long", number, f"over {limit} bytes", block[:2000].decode("utf-8", "replace"))
             number += 1
             continue

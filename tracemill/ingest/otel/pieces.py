@@ -156,6 +156,7 @@ def read_pieces(
                 continue
             if abs(line_bytes) > options.max_line_bytes:
                 if line_bytes > 0:
+                    log.lines_read += 1
                     log.drop("line_too_long", line, f"over {options.max_line_bytes} bytes")
                 continue
             log.lines_read += line_bytes > 0
