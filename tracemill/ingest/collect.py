@@ -240,6 +240,9 @@ def _make_unique(
 
     A guest (a session in a file whose head names another one) gives way to the file of its own session.
     """
+    if trace.trace_id == group.root_session_id and trace.trace_id not in seen:
+        seen[trace.trace_id] = ""  # a main session: nothing else has its id, but by accident, and then is another one
+        return trace
     digest = _get_digest(trace)
     is_guest = trace.root_session_id != group.root_session_id and trace.root_session_id in root_ids
     if is_guest or seen.get(trace.trace_id, digest) != digest:
