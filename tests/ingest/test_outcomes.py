@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -108,38 +109,106 @@ def test_a_row_that_waits_for_its_verdict_is_passed_over_and_counted(tmp_path: P
         load(tmp_path, "trace_id,success\nt1,true,b\n", "o.csv")
 
 
-def test_a_row_with_a_wrong_id_is_found_by_its_path(tmp_path: Path) -> None:
-    outcomes = load(tmp_path, '{"trace_id": "wrong", "path": "2026/a.jsonl", "success": true}')
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ({"trace_id": "t1", "path": "2026/a.jsonl"}, ["t1", "t1~2"]),
+        ({"trace_id": "t1~2", "path": "a.jsonl"}, ["t1~2"]),
+        ({"trace_id": "t1:1", "path": "a.jsonl"}, ["t1:1"]),
+        ({"trace_id": "t1", "path": "b.jsonl"}, []),
+        ({"trace_id": "wrong", "path": "2026/a.jsonl"}, []),
+    ],
+    ids=["session", "trace", "sub_agent", "other_file", "other_id"],
+)
+def test_an_id_and_a_path_name_the_trace_that_meets_both(tmp_path: Path, row: dict[str, str], found: list[str]) -> None:
+    outcomes = load(tmp_path, json.dumps({**row, "success": False}))
     child = make_trace("t1:1", is_sidechain=True, root_session_id="t1")
-    traces = [make_trace(), child, make_trace("t1~2", root_session_id="t1")]
-    labelled, met = outcomes.label_file(traces, is_whole=True)
-    assert [trace.success for trace in labelled] == [True, None, True]
-    assert labelled[1] is child
-    assert outcomes.list_unmatched(met) == []
+    traces = [make_trace(), child, make_trace("t1~2", root_session_id="t1"), make_trace("t2")]
+    labelled, met = outcomes.label_file(traces)
+    assert [trace.trace_id for trace in labelled if trace.success is False] == found
+    assert [outcomes.label(trace) for trace in traces] == labelled
+    assert [outcome.key for outcome in outcomes.list_unmatched(met)] == (
+        [] if found else [f"trace_id {row['trace_id']}, path {row['path']}"]
+    )
+
+
+def test_a_row_with_an_id_and_a_path_labels_no_second_trace_elsewhere(tmp_path: Path) -> None:
+    outcomes = load(tmp_path, "trace_id,path,success\nA,a/f.jsonl,false\n", "o.csv")
+    files = [[make_trace("A", "/runs/b/x.jsonl")], [make_trace("F", "/runs/a/f.jsonl")]]
+    assert [outcomes.label_file(traces) for traces in files] == [(traces, set()) for traces in files]
+    assert outcomes.label(make_trace("A", "/runs/a/f.jsonl")).success is False
+
+
+def test_one_id_in_two_files_may_have_two_outcomes(tmp_path: Path) -> None:
+    row = '{"trace_id": "t1", "path": "%s/f.jsonl", "success": %s}\n'
+    outcomes = load(tmp_path, row % ("a", "true") + row % ("b", "false") + '{"trace_id": "t1", "reward": 0.5}\n')
+    told = [outcomes.label(make_trace("t1", f"/runs/{name}/f.jsonl")) for name in "abc"]
+    assert [(trace.success, trace.reward) for trace in told] == [(True, 0.5), (False, 0.5), (None, 0.5)]
+    assert len(outcomes) == 3
+    with pytest.raises(ConfigError, match="row 2: row 1 says something else of the same trace"):
+        load(tmp_path, row % ("a", "true") + row % ("a", "false"))
+
+
+def test_the_third_of_three_rows_of_a_trace_may_contradict(tmp_path: Path) -> None:
+    rows = '{"trace_id": "t1", "reward": 1}\n{"trace_id": "t1", "path": "a.jsonl", "success": true}\n'
+    filled = load(tmp_path, rows + '{"path": "a.jsonl", "task_id": "x"}').label(make_trace())
+    assert (filled.success, filled.reward, filled.task_id) == (True, 1.0, "x")
+    with pytest.raises(ConfigError, match=r"rows 1 \(trace_id t1\) and 3 \(path a.jsonl\) say different things"):
+        load(tmp_path, rows + '{"path": "a.jsonl", "success": false}').label(make_trace())
 
 
 @pytest.mark.parametrize(
-    ("ids", "is_whole"), [(["t1", "t2"], True), (["t1"], False)], ids=["two_sessions", "one_of_many"]
+    ("text", "name", "words"),
+    [
+        ("trace_id,success,success\nt1,true,false\n", "o.csv", "header: success stands there twice"),
+        ("trace_id,Task ID,task_id\nt1,a,b\n", "o.csv", "header: task_id stands there twice"),
+        ('{"trace_id": "t1", "success": true, "Success": false}', "o.jsonl", "line 1: success stands there twice"),
+        ('{"trace_id": "t1", "success": true, "success": false}', "o.jsonl", "line 1: success stands there twice"),
+        ('trace_id,success\n"t1,true\nt2,false\n', "o.csv", "line 2: cannot be read as CSV"),
+        ('trace_id,success\nt1,true\n\n"t2,true\n"t3",false\n', "o.csv", "line 4: .*close the quotes"),
+        ("", "o.csv", "holds no row; give JSON lines, or CSV"),
+        ("\n \n", "o.jsonl", "holds no row; give JSON lines, or CSV"),
+        ("trace_id,success\n", "o.csv", "holds no row; give JSON lines, or CSV"),
+    ],
+    ids=["doubled", "alike", "json_alike", "json_doubled", "open_to_the_end", "open_to_a_quote", "empty_csv",
+         "empty_json", "header"],
+)  # fmt: skip
+def test_what_would_have_to_be_guessed_at_is_refused(tmp_path: Path, text: str, name: str, words: str) -> None:
+    with pytest.raises(ConfigError, match=words) as caught:
+        load(tmp_path, text, name)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_column_of_no_meaning_may_stand_twice(tmp_path: Path) -> None:
+    outcomes = load(tmp_path, "trace_id,success,note,note,,\nt1,true,a,b,,\n", "o.csv")
+    assert outcomes.label(make_trace()).success is True
+    assert load(tmp_path, '{"trace_id": "t1", "success": true, "note": {"a": 1, "a": 2}}').by_id["t1"]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be", "utf-32"])
+@pytest.mark.parametrize("name", ["o.csv", "o.jsonl"])
+def test_a_byte_order_mark_tells_the_encoding(tmp_path: Path, encoding: str, name: str) -> None:
+    text = "trace_id,success,task_id\r\nt1,true,é\r\n"
+    if name == "o.jsonl":
+        text = '{"trace_id": "t1", "success": true, "task_id": "é"}\n'
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    (tmp_path / name).write_bytes((mark + text).encode(encoding))
+    assert load_outcomes(tmp_path / name).label(make_trace()).task_id == "é"
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("trace_id,task_id\nt1,é\n".encode("latin-1"), "byte 21 is no UTF-8 text; save the file as UTF-8"),
+        ("trace_id,success\nt1,true\n".encode("utf-16-le"), "holds NUL characters .* save the file as UTF-8"),
+        (b"\xff\xfet\x00r", "byte 5 is no UTF-16 text; save the file as UTF-8"),
+    ],
+    ids=["latin", "no_mark", "cut"],
 )
-def test_a_wrong_id_names_none_of_many_sessions_of_a_file(tmp_path: Path, ids: list[str], is_whole: bool) -> None:
-    outcomes = load(tmp_path, '{"trace_id": "wrong", "path": "2026/a.jsonl", "success": true}')
-    traces = [make_trace(name) for name in ids]
-    labelled, met = outcomes.label_file(traces, is_whole=is_whole)
-    assert (labelled, met) == (traces, set())
-    assert [outcome.key for outcome in outcomes.list_unmatched(met)] == ["trace_id wrong"]
-
-
-def test_an_id_that_the_file_holds_keeps_its_path_from_its_neighbours(tmp_path: Path) -> None:
-    row = '{"trace_id": "%s", "path": "a.jsonl", "success": %s}\n'
-    outcomes = load(tmp_path, row % ("t1:1", "true") + row % ("wrong", "true"))
-    child = make_trace("t1:1", is_sidechain=True, root_session_id="t1")
-    traces, met = outcomes.label_file([make_trace(), child], is_whole=True)
-    assert ([trace.success for trace in traces], met) == ([None, True], {1})
-    sessions = load(tmp_path, row % ("t1", "true") + row % ("t2", "false"))
-    traces, _ = sessions.label_file([make_trace("t1"), make_trace("t2"), make_trace("t3")], is_whole=True)
-    assert [trace.success for trace in traces] == [True, False, None]
-    two = load(tmp_path, row % ("wrong", "true") + row % ("other", "false"))
-    assert two.label_file([make_trace()], is_whole=True)[0][0].success is None
+def test_a_file_of_another_encoding_is_told_how_to_save(tmp_path: Path, data: bytes, words: str) -> None:
+    (tmp_path / "o.csv").write_bytes(data)
+    with pytest.raises(ConfigError, match=words):
+        load_outcomes(tmp_path / "o.csv")
 
 
 def test_an_id_and_a_path_that_contradict_each_other_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from tests.report.survey_traces import build_facts, call, make_busy, make_trace, result
+from tests.report.survey_traces import (
+    build_facts,
+    call,
+    make_busy,
+    make_intake,
+    make_inventory,
+    make_survey,
+    make_trace,
+    result,
+)
+from tracemill.ingest.source import Loss
 from tracemill.report.survey_table import list_overview, show_survey
 from tracemill.report.survey_text import cut, format_bucket, format_number, format_size, make_line, make_printable
 from tracemill.report.survey_trace import show_trace
@@ -38,6 +48,31 @@ def test_the_overview_shows_sums_and_their_parts() -> None:
     assert overview["failed, of calls with a result"] == "25.0%"
     assert overview["input tokens"] == "1,500 (mean 1,500, 1,500 to 1,500, unknown in 2 traces)"
     assert overview["contexts"] == "4 (1 compactions in 1 traces)"
+
+
+def test_rewards_are_counted_and_not_summed() -> None:
+    facts = build_facts()
+    assert (
+        dict(list_overview(facts))["rewards"] == "in 2 traces: mean 0.75, smallest 0.5, largest 1; unknown in 1 traces"
+    )
+    facts["outcomes"]["reward"].update(traces=0, unknown=3)
+    assert dict(list_overview(facts))["rewards"] == "unknown in all 3 traces"
+
+
+def test_losses_that_are_no_traces_are_told_beside_those_that_are() -> None:
+    overview = dict(list_overview(build_facts()))
+    assert overview["sessions without messages"] == "1"
+    assert overview["cut short (maybe still being written)"] == (
+        "1 of the traces kept; 0 cut last lines lost in all that was read"
+    )
+    survey = make_survey()
+    survey.add_losses([Loss("no_messages", "/traces/d.jsonl"), *[Loss("cut_line", "/traces/d.jsonl", 9)] * 2])
+    overview = dict(list_overview(survey.build_facts(make_inventory(), make_intake(), is_redacted=True)))
+    assert overview["traces"] == "5 = 3 kept + 1 repeated + 1 no messages"
+    assert overview["sessions without messages"] == "2 = 1 of the traces found + 1 sessions or parts that gave no trace"
+    assert overview["cut short (maybe still being written)"] == (
+        "1 of the traces kept; 2 cut last lines lost in all that was read"
+    )
 
 
 def test_every_part_of_the_survey_is_shown() -> None:

@@ -148,6 +148,33 @@ def test_the_tables_and_the_page(tmp_path: Path) -> None:
     assert "5 are left out" in text
 
 
+def test_the_page_takes_the_place_of_an_earlier_page_alone(tmp_path: Path) -> None:
+    page, other = tmp_path / "pages" / "page.html", tmp_path / "notes.html"
+    page.parent.mkdir()
+    for _ in range(2):
+        run("--format", "codex", "--trace-dir", EXAMPLES / "codex", "--json", "--html", page)
+    assert [path.name for path in page.parent.iterdir()] == ["page.html"]
+    other.write_text("<!doctype html>\n<title>Notes of tracemill</title>")
+    with pytest.raises(ConfigError, match=r"notes\.html: is there already and is no page of inspect; name another"):
+        run("--format", "codex", "--trace-dir", EXAMPLES / "codex", "--html", other)
+    assert other.read_text().endswith("</title>")
+
+
+@pytest.mark.parametrize("way", ["folder", "file", "link", "hard_link"])
+def test_the_page_takes_the_place_of_no_trace(tmp_path: Path, way: str) -> None:
+    folder = write_sessions(tmp_path / "traces", 1)
+    path = next(folder.rglob("*.jsonl"))
+    before = path.read_bytes()
+    page = path if way in ("folder", "file") else tmp_path / "page.html"
+    if way == "link":
+        page.symlink_to(path)
+    if way == "hard_link":
+        page.hardlink_to(path)
+    with pytest.raises(ConfigError, match="is one of the files that are read; name another file"):
+        run("--format", "codex", "--trace-dir", path if way == "file" else folder, "--json", "--html", page)
+    assert path.read_bytes() == before
+
+
 def test_the_page_is_the_same_every_time(tmp_path: Path) -> None:
     texts: list[bytes] = []
     for name in ("a.html", "b.html"):
@@ -188,21 +215,6 @@ def test_the_help_says_what_is_taken() -> None:
         "--limit N|all",
     ):
         assert said in text
-
-
-def test_one_trace_is_shown(tmp_path: Path) -> None:
-    folder = write_sessions(tmp_path / "traces", 3)
-    out, _ = run("--format", "codex", "--trace-dir", folder, "--show", make_id(1))
-    assert out.startswith(make_id(1) + "\n")
-    assert " human\n" in out
-    out, _ = run("--format", "codex", "--trace-dir", folder, "--show", make_id(1), "--json")
-    assert json.loads(out)["trace_id"] == make_id(1)
-
-
-def test_a_trace_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    folder = write_sessions(tmp_path / "traces", 1)
-    with pytest.raises(InputError, match="no trace nowhere"):
-        run("--format", "codex", "--trace-dir", folder, "--show", "nowhere")
 
 
 def test_secrets_are_replaced_unless_that_is_switched_off(tmp_path: Path) -> None:

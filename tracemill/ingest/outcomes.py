@@ -7,29 +7,27 @@ JSON lines or CSV with a header; ``trace_id`` (or ``session_id``) or ``path`` na
     path,success,task_id
     runs/a.jsonl,false,fix-parser
 
-A path names a file, whole or by its last parts; all main sessions of the file get the outcome. Of a row with both, the
-path counts where the file holds one main session and no trace with the id: in a file of many sessions the id alone says
-which is meant. What the file says takes the place of what the trace says; what it leaves empty stays. A row whose
-fields are all empty, as in a spreadsheet that is filled in by half, is passed over and counted. Names of columns may be
-in any case; CSV may have ``;`` or tabs between its cells.
+A path names a file, whole or by its last parts; all main sessions of the file get the outcome. A row with both means
+the trace that has the id and lies in the file, and no other. What the file says takes the place of what the trace says;
+what it leaves empty stays. A row whose fields are all empty, as in a spreadsheet that is filled in by half, is passed
+over and counted. Names of columns may be in any case; CSV may have ``;`` or tabs between its cells. The text is UTF-8,
+or any UTF with a byte order mark.
 """
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os.path
-from collections.abc import Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, field
-from io import StringIO
-from itertools import zip_longest
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from pathlib import Path, PurePath
-from typing import Any, cast
+from typing import Any
 
 from msgspec.structs import replace
 
 from tracemill.errors import ConfigError
+from tracemill.ingest.outcome_rows import EXPECTED, ID_COLUMNS, OUTCOME_COLUMNS, PATH_COLUMNS, read_rows
 from tracemill.trace import Trace
 
 VERDICT_SOURCE = "outcomes file"
@@ -37,12 +35,6 @@ _WORDS = {
     **dict.fromkeys(("true", "yes", "1", "1.0", "pass", "passed", "success"), True),
     **dict.fromkeys(("false", "no", "0", "0.0", "fail", "failed", "failure"), False),
 }
-
-_ID_COLUMNS = ("trace_id", "session_id")
-_PATH_COLUMNS = ("path", "source_path", "file")
-_OUTCOME_COLUMNS = ("success", "reward", "task_id")
-_COLUMNS = frozenset((*_ID_COLUMNS, *_PATH_COLUMNS, *_OUTCOME_COLUMNS))
-_DELIMITERS = (",", ";", "\t")
 
 _Parts = tuple[str, ...]
 
@@ -69,24 +61,23 @@ class Outcome:
 class Outcomes:
     """Outcomes by trace id, and by the last parts of a path.
 
-    ``by_path_too`` holds the paths of rows that have an id as well, each with the ids that stand beside it.
+    Under an id stand the last parts of the paths that its rows name, ``()`` for a row that names none.
     ``blank_rows``: rows that name a trace and leave everything else empty. ``name``: the file, for messages.
     """
 
-    by_id: Mapping[str, Outcome]
+    by_id: Mapping[str, Mapping[_Parts, Outcome]]
     by_path: Mapping[_Parts, Outcome]
-    by_path_too: Mapping[_Parts, Mapping[str, Outcome]] = field(default_factory=dict[_Parts, Mapping[str, Outcome]])
     blank_rows: int = 0
     name: str = ""
 
     def __len__(self) -> int:
-        return len(self.by_id) + len(self.by_path)
+        return sum(map(len, self.by_id.values())) + len(self.by_path)
 
     def find(self, trace: Trace) -> Outcome | None:
         """The outcome of a trace: by its id or that of its session, and by its file; each fills what the other leaves.
 
         Raises:
-            ConfigError: a row with its id and a row with its path contradict each other.
+            ConfigError: rows that mean it contradict each other.
         """
         found = self._list_found(trace)
         return self._merge(found, trace) if found else None
@@ -96,27 +87,23 @@ class Outcomes:
         found = self.find(trace)
         return trace if found is None else _apply(found, trace)
 
-    def label_file(self, traces: Sequence[Trace], *, is_whole: bool) -> tuple[list[Trace], set[int]]:
+    def label_file(self, traces: Sequence[Trace], *, is_whole: bool = True) -> tuple[list[Trace], set[int]]:  # noqa: ARG002
         """The traces of a file with their outcomes, those without one the same; and the numbers of the rows that count.
 
-        ``is_whole``: they are all that the file holds; then, if it holds one main session, the path of a row counts
-        whose id none of them has. Raises: ConfigError: as ``find``.
+        ``is_whole`` changes nothing. Raises: ConfigError: as ``find``.
         """
-        known = {name for trace in traces for name in (trace.trace_id, trace.root_session_id)}
-        is_single = is_whole and len({trace.root_session_id for trace in traces if not trace.is_sidechain}) == 1
         labelled: list[Trace] = []
         met: set[int] = set()
         for trace in traces:
             outcomes = self._list_found(trace)
-            if not outcomes and is_single and not trace.is_sidechain:
-                outcomes = self._find_beside(trace, known)
             met.update(outcome.number for outcome in outcomes)
             labelled.append(_apply(self._merge(outcomes, trace), trace) if outcomes else trace)
         return labelled, met
 
     def list_unmatched(self, met: Set[int]) -> list[Outcome]:
         """The rows whose numbers are not among ``met``, in the order of the file: they name no trace that was read."""
-        rows = {outcome.number: outcome for outcome in (*self.by_id.values(), *self.by_path.values())}
+        named = (outcome for outcomes in self.by_id.values() for outcome in outcomes.values())
+        rows = {outcome.number: outcome for outcome in (*named, *self.by_path.values())}
         return [outcome for number, outcome in sorted(rows.items()) if number not in met]
 
     def count_rows(self, met: Set[int]) -> dict[str, int]:
@@ -126,67 +113,65 @@ class Outcomes:
         return {"rows": len(self), "unmatched": len(unmatched), "first_unmatched": first, "blank": self.blank_rows}
 
     def _list_found(self, trace: Trace) -> list[Outcome]:
-        """By the id of the trace or that of its session, and by its file."""
-        named = self.by_id.get(trace.trace_id)
+        """By the id of the trace or else that of its session, alone and with its file, and by its file alone."""
+        named = self._list_named(trace.trace_id, trace)
         if trace.is_sidechain:
-            return [named] if named is not None else []
-        named = named or self.by_id.get(trace.root_session_id)
+            return named
+        named = named or self._list_named(trace.root_session_id, trace)
         filed = _find_path(self.by_path, trace) if self.by_path else None
-        return [outcome for outcome in (named, filed) if outcome is not None]
+        return named if filed is None else [*named, filed]
+
+    def _list_named(self, name: str, trace: Trace) -> list[Outcome]:
+        outcomes = self.by_id.get(name)
+        if outcomes is None:
+            return []
+        both = (outcomes.get(()), _find_path(outcomes, trace))
+        return [outcome for outcome in both if outcome is not None]
 
     def _merge(self, outcomes: Sequence[Outcome], trace: Trace) -> Outcome:
-        """One of the first, with what it leaves empty filled by the last."""
-        first, last = outcomes[0], outcomes[-1]
-        both = [(one, two) for one, two in zip(first.said, last.said, strict=True) if None not in (one, two)]
-        if any(one != two for one, two in both):
-            raise ConfigError(
-                f"--outcomes {self.name}: rows {first.number} ({first.key}) and {last.number} ({last.key}) say "
-                f"different things of the trace {trace.trace_id}; keep the one that is right"
+        """The first, with what it leaves empty filled by the others."""
+        merged = outcomes[0]
+        for other in outcomes[1:]:
+            if any(None not in (one, two) and one != two for one, two in zip(merged.said, other.said, strict=True)):
+                raise ConfigError(
+                    f"--outcomes {self.name}: rows {merged.number} ({merged.key}) and {other.number} ({other.key}) say "
+                    f"different things of the trace {trace.trace_id}; keep the one that is right"
+                )
+            merged = replace_fields(
+                merged,
+                success=other.success if merged.success is None else merged.success,
+                reward=other.reward if merged.reward is None else merged.reward,
+                task_id=other.task_id if merged.task_id is None else merged.task_id,
             )
-        return Outcome(
-            first.number,
-            last.success if first.success is None else first.success,
-            last.reward if first.reward is None else first.reward,
-            last.task_id if first.task_id is None else first.task_id,
-            first.key,
-        )
-
-    def _find_beside(self, trace: Trace, known: Set[str]) -> list[Outcome]:
-        """The rows with the path of the trace, if none of their ids is known and all say the same."""
-        beside = _find_path(self.by_path_too, trace) or {}
-        is_sure = known.isdisjoint(beside) and len({outcome.said for outcome in beside.values()}) == 1
-        return [*beside.values()] if is_sure else []
+        return merged
 
 
 def load_outcomes(path: Path) -> Outcomes:
     """Read a file of outcomes.
 
     Raises:
-        ConfigError: it cannot be read, or a row names no trace, says nothing of it, or contradicts another.
+        ConfigError: it cannot be read or holds no row, or a row names no trace, says nothing of it, or contradicts
+            another.
     """
-    by_id: dict[str, Outcome] = {}
+    by_id: dict[str, dict[_Parts, Outcome]] = {}
     by_path: dict[_Parts, Outcome] = {}
-    by_path_too: dict[_Parts, dict[str, Outcome]] = {}
-    blank_rows = 0
-    for number, row in enumerate(_read_rows(path), 1):
+    number = blank_rows = 0
+    for number, row in enumerate(read_rows(path), 1):
         where = f"--outcomes {path}, row {number}"
-        trace_id, file = _get(row, *_ID_COLUMNS), _get(row, *_PATH_COLUMNS)
-        is_blank = all(_get(row, name) is None for name in _OUTCOME_COLUMNS)
-        if is_blank and any(name in row for name in _OUTCOME_COLUMNS):
+        trace_id, file = _get(row, *ID_COLUMNS), _get(row, *PATH_COLUMNS)
+        is_blank = all(_get(row, name) is None for name in OUTCOME_COLUMNS)
+        if is_blank and any(name in row for name in OUTCOME_COLUMNS):
             blank_rows += 1
             continue
-        key = f"path {file}" if trace_id is None else f"trace_id {trace_id}"
-        outcome = _read_outcome(row, number, key, where)
-        if trace_id is None and file is None:
+        keys = [f"{name} {value}" for name, value in (("trace_id", trace_id), ("path", file)) if value is not None]
+        outcome = _read_outcome(row, number, ", ".join(keys), where)
+        if not keys:
             raise ConfigError(f"{where}: names no trace; give trace_id or path")
-        parts = None if file is None else PurePath(os.path.normpath(str(file))).parts
-        if trace_id is None:
-            _enter(by_path, parts, outcome, where)
-            continue
-        _enter(by_id, str(trace_id), outcome, where)
-        if parts is not None:
-            by_path_too.setdefault(parts, {}).setdefault(str(trace_id), outcome)
-    return Outcomes(by_id, by_path, by_path_too, blank_rows, str(path))
+        parts = () if file is None else PurePath(os.path.normpath(str(file))).parts
+        _enter(by_path if trace_id is None else by_id.setdefault(str(trace_id), {}), parts, outcome, where)
+    if not number:
+        raise ConfigError(f"--outcomes {path}: holds no row; {EXPECTED}")
+    return Outcomes(by_id, by_path, blank_rows, str(path))
 
 
 def read_success(value: Any) -> bool | None:
@@ -217,14 +202,14 @@ def _apply(outcome: Outcome, trace: Trace) -> Trace:
     return replace(trace, **changes)
 
 
-def _enter(known: dict[Any, Outcome], key: Any, outcome: Outcome, where: str) -> None:
+def _enter(known: dict[_Parts, Outcome], key: _Parts, outcome: Outcome, where: str) -> None:
     before = known.setdefault(key, outcome)
     if before.said != outcome.said:
         raise ConfigError(f"{where}: row {before.number} says something else of the same trace")
 
 
 def _read_outcome(row: Mapping[str, Any], number: int, key: str, where: str) -> Outcome:
-    success, reward, task_id = (_get(row, name) for name in _OUTCOME_COLUMNS)
+    success, reward, task_id = (_get(row, name) for name in OUTCOME_COLUMNS)
     if success is None and reward is None and task_id is None:
         raise ConfigError(f"{where}: says nothing; give success, reward or task_id")
     known, amount = read_success(success), read_reward(reward)
@@ -237,60 +222,3 @@ def _read_outcome(row: Mapping[str, Any], number: int, key: str, where: str) -> 
 
 def _get(row: Mapping[str, Any], *names: str) -> Any:
     return next((row[name] for name in names if row.get(name) not in (None, "")), None)
-
-
-def _read_rows(path: Path) -> Iterator[Mapping[str, Any]]:
-    """The rows that hold something, names of columns in lower case; lines end at a line feed alone, as JSON text is
-    free to hold the other characters that end lines for some programs.
-    """
-    if path.is_dir():
-        raise ConfigError(f"--outcomes {path}: is a folder; name a file")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"--outcomes {path}: cannot be read: {error}") from None
-    yield from _read_table(path, text) if path.suffix.lower() in (".csv", ".tsv") else _read_lines(path, text)
-
-
-def _read_lines(path: Path, text: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(map(str.strip, text.split("\n")), 1):
-        if not line:
-            continue
-        try:
-            row = json.loads(line)
-        except (ValueError, RecursionError):
-            row = None
-        if not isinstance(row, dict):
-            raise ConfigError(f"--outcomes {path}, line {number}: no JSON object; give JSON lines, or CSV named *.csv")
-        yield {_name_column(name): value for name, value in cast("dict[str, Any]", row).items()}
-
-
-def _read_table(path: Path, text: str) -> Iterator[dict[str, Any]]:
-    try:
-        delimiter, file = _find_delimiter(text), StringIO(text, newline="")
-        lines = csv.reader(file, delimiter=delimiter, skipinitialspace=True)
-        rows = [cells for line in lines if any(cells := [cell.strip() for cell in line])]
-    except csv.Error as error:
-        raise ConfigError(f"--outcomes {path}: cannot be read as CSV: {error}") from None
-    names = [_name_column(name) for name in rows[0]] if rows else []
-    for number, cells in enumerate(rows[1:], 1):
-        if any(cells[len(names) :]):
-            raise ConfigError(
-                f"--outcomes {path}, row {number}: {len(cells)} cells under a header of {len(names)}; "
-                "put a cell that holds a comma in quotes"
-            )
-        yield dict(zip_longest(names, cells[: len(names)]))
-
-
-def _find_delimiter(text: str) -> str:
-    """What stands between the cells of the header: that which gives the most names that are known."""
-
-    def count_known(delimiter: str) -> int:
-        header = next(csv.reader(StringIO(text.lstrip(), newline=""), delimiter=delimiter), [])
-        return sum(_name_column(name) in _COLUMNS for name in header)
-
-    return max(_DELIMITERS, key=count_known)
-
-
-def _name_column(name: str) -> str:
-    return "_".join(name.lower().replace("-", " ").split())

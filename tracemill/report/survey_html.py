@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,18 @@ from tracemill.report.survey_table import OF_ALL_READ, list_overview
 from tracemill.report.survey_text import format_number, format_share, make_line, make_printable
 
 _FOLDER = Path(__file__).parent / "survey_page"
+#: What tells our pages from any other file; it stands in their first bytes.
+MARK = '<meta name="generator" content="tracemill">'
+_HEAD_BYTES = 1_000
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is a page that ``write_page`` wrote. Raises: OSError: it cannot be read."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES)
+    return head.startswith(b"<!doctype html>") and MARK.encode() in head
 
 
 def write_page(path: Path, facts: Mapping[str, Any], sessions: SessionSpool) -> None:
@@ -52,15 +66,16 @@ def write_page(path: Path, facts: Mapping[str, Any], sessions: SessionSpool) -> 
         style=Markup(style),
         script=Markup(script),
         policy=_build_policy(style, script),
+        mark=Markup(MARK),
     )
-    partial = path.with_name(path.name + ".partial")
+    # a name that nothing else has, beside the page, so that it can take its place; none but the user may read it
+    number, name = tempfile.mkstemp(prefix=".inspect-", suffix=".partial", dir=path.parent)
     try:
-        with partial.open("w", encoding="utf-8", newline="\n") as file:
-            partial.chmod(0o600)
+        with os.fdopen(number, "w", encoding="utf-8", newline="\n") as file:
             file.writelines(stream)
-        partial.replace(path)
+        Path(name).replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        Path(name).unlink(missing_ok=True)
         raise
 
 

@@ -60,7 +60,8 @@ class SessionSpool:
         is_listed, is_large = self._most is None or len(places) < self._most, self._largest.has_room(size)
         if not (is_listed or is_large):
             return
-        shown = {**summary, "words": list_words(trace), "view": render_view(trace).text}
+        view = render_view(trace)
+        shown = {**summary, "words": list_words(trace), "view": view.text, "cut_chars": view.cut_chars}
         line = embed_json(shown).encode("ascii") + b"\n"
         if is_listed:
             places[number] = self._file.tell()

@@ -55,13 +55,17 @@ def list_overview(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """The first figures as ``(name, text)``, for the terminal and the page."""
     files, traces, contexts = facts["files"], facts["traces"], facts["contexts"]
     success, calls = facts["outcomes"]["success"], facts["calls"]
+    lost = {loss["reason"]: loss["count"] for loss in facts["losses"]}
     started = " to ".join(str(facts["started"][end]) for end in ("first", "last") if facts["started"][end])
     return [
         ("session files", _list_counts(files, "found", ("read", "rejected", "not_selected"))),
         ("files without traces", format_number(files["without_traces"])),
         ("lines read", f"{facts['lines']['read']:,} ({facts['lines']['with_losses']:,} lost something)"),
         ("traces", _list_counts(traces, "found", ("kept", "repeated", "no_messages", "not_selected"))),
-        ("cut short (maybe still being written)", format_number(traces["partial"])),
+        ("sessions without messages", _describe_empty(traces["no_messages"], lost.get("no_messages", 0))),
+        ("cut short (maybe still being written)",
+         f"{traces['partial']:,} of the traces kept; {lost.get('cut_line', 0):,} cut last lines lost "
+         "in all that was read"),
         ("started", started or "-"),
         ("messages", _list_counts(facts["messages"]["by_kind"], "", tuple(facts["messages"]["by_kind"]))),
         ("tool calls, of the traces kept", _list_counts(calls, "calls", ("ok", "failed", "unknown", "unpaired"))),
@@ -72,7 +76,7 @@ def list_overview(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
                                         f"{calls['results_without_call_dropped']:,} dropped from all that was read"),
         ("outcomes", f"{success['true']:,} success, {success['false']:,} failure, {success['unknown']:,} unknown"),
         ("labelled by --outcomes", f"{traces['labelled']:,} of {traces['found']:,} traces found"),
-        ("rewards", _describe_amount(facts["outcomes"]["reward"])),
+        ("rewards", _describe_rewards(facts["outcomes"]["reward"])),
         ("characters", _describe_amount(facts["characters"])),
         ("input tokens", _describe_amount(facts["tokens"]["input"])),
         ("output tokens", _describe_amount(facts["tokens"]["output"])),
@@ -86,6 +90,21 @@ def _list_counts(counts: Mapping[str, int], whole: str, parts: Sequence[str]) ->
     total = counts[whole] if whole else sum(counts[part] for part in parts)
     held = [f"{counts[part]:,} {part.replace('_', ' ')}" for part in parts if counts[part]]
     return f"{total:,} = {' + '.join(held)}" if held else f"{total:,}"
+
+
+def _describe_empty(traces: int, lost: int) -> str:
+    """Of the losses ``no_messages``, those of traces that were found; the others never became a trace."""
+    if lost <= traces:
+        return format_number(lost)
+    return f"{lost:,} = {traces:,} of the traces found + {lost - traces:,} sessions or parts that gave no trace"
+
+
+def _describe_rewards(amount: Mapping[str, Any]) -> str:
+    if not amount["traces"]:
+        return _describe_amount(amount)
+    mean, least, most = (format_number(amount[name]) for name in ("mean", "least", "most"))
+    unknown = f"; unknown in {amount['unknown']:,} traces" if amount["unknown"] else ""
+    return f"in {amount['traces']:,} traces: mean {mean}, smallest {least}, largest {most}{unknown}"
 
 
 def _describe_amount(amount: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from tracemill.ingest.parallel import LEAST_BYTES, measure_bytes, pack_in_parall
 from tracemill.ingest.source import ReadOptions
 from tracemill.report.survey import Survey
 from tracemill.run.flags import Parser
+from tracemill.run.nearest import choose_trace
 from tracemill.run.options import Options, parse_options
 from tracemill.run.reading import build_redactor, build_selection, explain_outcomes, list_inputs
 from tracemill.run.terminal import Terminal
@@ -46,7 +47,12 @@ _SHARED: tuple[tuple[str, str, str], ...] = (
         "agentscope_studio: one trace a reply, or one for each agent memory of a run, so that a run "
         "of several agents gives several (default: reply)",
     ),
-    ("--outcomes", "FILE", "JSON lines or CSV that give success, reward, task_id of traces, by trace_id or path"),
+    (
+        "--outcomes",
+        "FILE",
+        "JSON lines or CSV that give success, reward, task_id of traces, by trace_id or path; a row with both means "
+        "the trace that meets both",
+    ),
     (
         "--workers",
         "N",
@@ -109,7 +115,8 @@ def build_parser() -> argparse.ArgumentParser:
     showing.add_argument("--limit", type=_parse_limit, default=DEFAULT_LIMIT, metavar="N|all",
                          help="sessions on the page, the largest and the failed first; the figures are of all "
                          "traces (default: %(default)s)")  # fmt: skip
-    showing.add_argument("--show", metavar="TRACE_ID", help="print one trace instead, message by message")
+    showing.add_argument("--show", metavar="TRACE_ID", help="print one trace instead, message by message; the "
+                         "beginning of an id will do where no other begins so")  # fmt: skip
     showing.add_argument("--show-chars", type=_parse_positive, default=DEFAULT_SHOW_CHARS, metavar="N",
                          help="characters of each text that --show prints (default: %(default)s)")  # fmt: skip
     return parser
@@ -127,6 +134,8 @@ def survey_traces(options: Options, page: Path | None, limit: int | None) -> dic
     from tracemill.report.survey_spool import SessionSpool
 
     inventory, intake, survey = list_inputs(options), Intake(), Survey()
+    if page is not None:
+        _check_place(page, inventory)
     outcomes = _load_outcomes(options)
     with (
         nullcontext() if page is None else SessionSpool(limit) as spool,
@@ -155,23 +164,26 @@ def survey_traces(options: Options, page: Path | None, limit: int | None) -> dic
 
 def _show_one(options: Options, wanted: str, terminal: Terminal, *, show_chars: int, as_json: bool) -> None:
     inventory, intake = list_inputs(options), Intake()
-    same_session: list[str] = []
     with closing(_stream_traces(options, _load_outcomes(options), inventory, intake)) as traces:
-        for trace in traces:
-            intake.losses.clear()
-            if trace.trace_id == wanted:
-                break
-            if trace.root_session_id == wanted and len(same_session) < 10:
-                same_session.append(trace.trace_id)
-        else:
-            hint = f"; its session has {', '.join(same_session)}" if same_session else "; --json lists the largest ones"
-            raise InputError(f"{inventory.root}: no trace {wanted}{hint}")
+        try:
+            trace = choose_trace(_drop_losses(traces, intake), wanted)
+        except InputError as error:
+            raise InputError(f"{inventory.root}: {error}") from None
+    if trace.trace_id != wanted:
+        terminal.note(f"no trace {wanted}: the only one near is {trace.trace_id}")
     if as_json:
         terminal.say(json.dumps(msgspec.to_builtins(trace), ensure_ascii=True))
         return
     from tracemill.report.survey_trace import show_trace
 
     show_trace(terminal.console, trace, show_chars)
+
+
+def _drop_losses(traces: Iterable[Trace], intake: Intake) -> Iterator[Trace]:
+    """The traces; losses are not kept, as they would grow with what is read."""
+    for trace in traces:
+        intake.losses.clear()
+        yield trace
 
 
 def _load_outcomes(options: Options) -> Outcomes | None:
@@ -216,6 +228,19 @@ def _check_page(name: str) -> Path:
     if not path.parent.is_dir():
         raise ConfigError(f"--html {name}: there is no folder {path.parent}; make it first")
     return path
+
+
+def _check_place(page: Path, inventory: Inventory) -> None:
+    """Refuse to write the page over anything but an earlier page."""
+    from tracemill.report.survey_html import is_page
+
+    if not page.exists():
+        return
+    inputs = (inventory.root, *(path for group in inventory.groups for path in group.paths))
+    if any(path.is_file() and path.samefile(page) for path in inputs):
+        raise ConfigError(f"--html {page}: is one of the files that are read; name another file")
+    if not is_page(page):
+        raise ConfigError(f"--html {page}: is there already and is no page of inspect; name another file")
 
 
 def _parse_limit(text: str) -> int | None:

@@ -1,4 +1,8 @@
-"""Where a command's words go: answers to stdout, everything else to stderr. Made by ``main``, handed down."""
+"""Where a command's words go: answers to stdout, everything else to stderr. Made by ``main``, handed down.
+
+Lines may hold text of traces and names of files: what could steer a terminal is written as an escape.
+JSON that ``json.dumps`` made of ASCII alone has no such character and passes as it is.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,8 @@ import sys
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, TextIO
+
+from tracemill.report.survey_text import make_printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,12 +36,12 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """An answer, to stdout."""
-        self.out.write(line + "\n")
+        self.out.write(make_printable(line) + "\n")
 
     def note(self, line: str) -> None:
         """A remark, to stderr; lost where nobody reads it, as the exit code still tells how it ended."""
         try:
-            self.err.write(line + "\n")
+            self.err.write(make_printable(line) + "\n")
             self.err.flush()
         except OSError:
             discard_rest(self.err)

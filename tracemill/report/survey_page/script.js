@@ -49,6 +49,18 @@
     return order.down ? -sign : sign;
   };
 
+  // One word for a shell; an id with control characters is not spelled, as it could do harm where it is pasted.
+  const quoteId = (id) => {
+    if (/^[\w.:/~#@+-]+$/.test(id)) return id;
+    return /^[ -~]+$/.test(id) ? `'${id.replaceAll("'", "'\\''")}'` : "TRACE_ID";
+  };
+
+  const tellCut = (session) => {
+    const [all, kept] = [session.characters, session.view.length].map((count) => count.toLocaleString("en"));
+    return `This view is cut: it has ${kept} characters, the trace ${all}. All of it: `
+      + `inspect --show=${quoteId(session.trace_id)} --show-chars=${session.characters}`;
+  };
+
   const toggle = (row, session) => {
     const next = row.nextElementSibling;
     if (next && next.classList.contains("opened")) {
@@ -60,6 +72,7 @@
     const cell = add(opened, "td", undefined, "view");
     cell.colSpan = columns.length;
     add(cell, "p", `${session.trace_id}  ${session.project}  ${session.path}`, "path");
+    if (session.cut_chars > 0) add(cell, "p", tellCut(session), "note");
     add(cell, "pre", session.view);
     row.after(opened);
   };
@@ -94,19 +107,22 @@
 
   const show = (opened) => {
     const wanted = words.value.toLowerCase().split(/\s+/).filter(Boolean);
-    const found = sessions.filter((session) => (!outcome.value || session.ending === outcome.value)
-      && (!source.value || session.source === source.value) && wanted.every((word) => session.searched.includes(word)));
+    const found = sessions.filter((session) => session.trace_id === opened
+      || ((!outcome.value || session.ending === outcome.value) && (!source.value || session.source === source.value)
+        && wanted.every((word) => session.searched.includes(word))));
     if (order.key) found.sort(compare);
     table.replaceChildren();
     addHead();
     const body = add(table, "tbody");
-    for (const session of found.slice(0, most)) {
-      const row = addRow(body, session);
-      if (session.trace_id === opened) toggle(row, session);
-    }
+    const place = found.findIndex((session) => session.trace_id === opened);
+    most = Math.max(most, place + 1);
+    const rows = found.slice(0, most).map((session) => addRow(body, session));
+    if (place >= 0) toggle(rows[place], found[place]);
     more.hidden = found.length <= most;
     more.textContent = `Show more: ${found.length - most} are not listed yet`;
     shown.textContent = `${found.length} of ${sessions.length}`;
+    if (opened && place < 0) shown.textContent += `; ${opened} is not on this page`;
+    return rows[place];
   };
 
   const showAnew = () => {
@@ -121,7 +137,7 @@
     source.value = asked.get("source") ?? "";
     for (const select of [outcome, source]) if (select.selectedIndex < 0) select.value = "";
     most = rowsAtOnce;
-    show(asked.get("trace"));
+    show(asked.get("trace"))?.scrollIntoView();
   };
 
   addChoices(outcome, "ending");
