@@ -183,7 +183,7 @@ def test_the_page_is_the_same_every_time(tmp_path: Path) -> None:
     assert texts[0] == texts[1]
 
 
-@pytest.mark.parametrize(("wanted", "told"), [(make_id(1), ""), ("another", "no trace has an id or a path")])
+@pytest.mark.parametrize(("wanted", "told"), [(make_id(1), ""), ("another", "none of its rows names a trace")])
 def test_outcomes_are_counted_and_told_where_they_match_nothing(tmp_path: Path, wanted: str, told: str) -> None:
     folder = write_sessions(tmp_path / "traces", 3)
     outcomes = tmp_path / "outcomes.csv"

@@ -37,7 +37,7 @@ def test_outcomes_of_other_traces_are_told(tmp_path: Path) -> None:
     outcomes.write_text("trace_id,success\nelsewhere,true\n")
     result = run_cli("--format", "codex", "--trace-dir", traces, "--offline", "--preview", "--outcomes", outcomes)
     assert result.code == 0
-    assert "no trace has an id or a path that stands in it" in result.out + result.err
+    assert "none of its rows names a trace that was read" in result.out + result.err
 
 
 @pytest.mark.parametrize("text", ["trace_id,success\nx,perhaps\n", None], ids=["wrong", "missing"])

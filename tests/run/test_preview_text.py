@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import logging
 from pathlib import Path
 
 import pytest
 
 from tests.run.harness import run_cli
-from tracemill.run.terminal import Terminal
+from tracemill.run.terminal import LogFormatter, Terminal
 
 STEERING = "\x1b[31mred\x1b]0;owned\x07\x9b2J\u202e\x7f"
 
@@ -78,3 +79,8 @@ def test_lines_of_several_rows_stay_so_and_json_stays_json() -> None:
     first, _, last = out.getvalue().rpartition("\n{")
     assert (first, err.getvalue()) == ("one\n\ttwo\\x1b", "one\n  two\\x1b\n")
     assert json.loads("{" + last) == {"name": "\x7f\x1bé"}
+
+
+def test_a_log_line_steers_no_terminal() -> None:
+    record = logging.LogRecord("tracemill", logging.WARNING, "x.py", 1, "trace %s failed", ("\x1b[31mred",), None)
+    assert LogFormatter("%(message)s").format(record) == "trace \\x1b[31mred failed"

@@ -20,7 +20,7 @@ from tracemill.errors import CountError
 from tracemill.ingest.copies import fill_from_copy, is_copy
 from tracemill.ingest.inventory import Group, Inventory, Member, Selection
 from tracemill.ingest.packed import Packed, hash_content, rename_packed
-from tracemill.ingest.source import FILE_REASONS, Loss, LossLog, ReadOptions, Source, make_printable
+from tracemill.ingest.source import FILE_REASONS, Loss, LossLog, ReadOptions, Source, spell_name
 from tracemill.redact import Redactor
 from tracemill.trace import Trace
 
@@ -122,7 +122,7 @@ def keep_found(
     The counts of ``results`` are added to ``intake``, if they are not already in it.
     """
     for loss in inventory.rejects:
-        loss = dataclasses.replace(loss, path=make_printable(loss.path))
+        loss = dataclasses.replace(loss, path=spell_name(loss.path))
         intake.losses.append(redactor.redact_loss(loss) if redactor else loss)
     seen: dict[str, str] = {}
     for _ in inventory.groups:
@@ -166,7 +166,7 @@ def _read_member(
 ) -> list[Trace]:
     path, entry = member.path, member.entry
     name = str(path)
-    log = LossLog(path=make_printable(name))
+    log = LossLog(path=spell_name(name))
     intake.files_read += member.counts
     traces: list[Trace] = []
     try:
@@ -177,13 +177,13 @@ def _read_member(
     except OSError as error:
         log.drop("unreadable_file", detail=error.strerror or str(error))
     if log.path != name:
-        traces = list(map(_make_printable_trace, traces))
+        traces = list(map(_spell_trace, traces))
     intake.lines_read += log.lines_read
     if log.losses:
         intake.lines_with_losses += len({loss.line for loss in log.losses if loss.reason not in FILE_REASONS})
     intake.files_without_traces += entry is None and not traces
     if options.outcomes is not None:
-        labelled, met = options.outcomes.label_file(traces, is_whole=entry is None)
+        labelled, met = options.outcomes.label_file(traces)
         intake.outcome_rows |= met
         intake.labelled += sum(map(is_not, labelled, traces))
         traces = labelled
@@ -196,11 +196,11 @@ def _read_member(
     return [redactor.redact_trace(trace) for trace in traces]
 
 
-def _make_printable_trace(trace: Trace) -> Trace:
+def _spell_trace(trace: Trace) -> Trace:
     """A trace whose file has a name that is no text, as ids and paths can come from it."""
     values = ((name, getattr(trace, name)) for name in trace.__struct_fields__)
-    texts = {name: make_printable(value) for name, value in values if isinstance(value, str)}
-    meta = {key: make_printable(value) if isinstance(value, str) else value for key, value in trace.source_meta.items()}
+    texts = {name: spell_name(value) for name, value in values if isinstance(value, str)}
+    meta = {key: spell_name(value) if isinstance(value, str) else value for key, value in trace.source_meta.items()}
     return replace(trace, **texts, source_meta=meta)
 
 

@@ -87,10 +87,10 @@ class Outcomes:
         found = self.find(trace)
         return trace if found is None else _apply(found, trace)
 
-    def label_file(self, traces: Sequence[Trace], *, is_whole: bool = True) -> tuple[list[Trace], set[int]]:  # noqa: ARG002
+    def label_file(self, traces: Sequence[Trace]) -> tuple[list[Trace], set[int]]:
         """The traces of a file with their outcomes, those without one the same; and the numbers of the rows that count.
 
-        ``is_whole`` changes nothing. Raises: ConfigError: as ``find``.
+        Raises: ConfigError: as ``find``.
         """
         labelled: list[Trace] = []
         met: set[int] = set()

@@ -63,7 +63,7 @@ FILE_REASONS: frozenset[str] = frozenset(
 DEFAULT_MAX_LINE_BYTES = 64 * 1024 * 1024
 
 
-def make_printable(name: str) -> str:
+def spell_name(name: str) -> str:
     """A file's name as text: for a byte in it that is no UTF-8, which no file of ours could hold, stands a ``?``."""
     return name if name.isascii() else name.encode("utf-8", "replace").decode()
 

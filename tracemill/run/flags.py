@@ -100,7 +100,7 @@ def _add_input(group: _Group) -> None:
                        help="agentscope_studio: one trace a reply, or one for each agent memory of a run (default: "
                        "%(default)s)")  # fmt: skip
     group.add_argument("--outcomes", metavar="FILE", help="JSON lines or CSV that give success, reward, task_id of "
-                       "traces, by trace_id or path")  # fmt: skip
+                       "traces, by trace_id or path; a row with both means the trace that meets both")  # fmt: skip
     group.add_argument("--workers", type=_parse_positive, default=count_cores(), metavar="N",
                        help="processes that read many traces (default: the cores, %(default)s)")  # fmt: skip
     group.add_argument("--max-line-bytes", type=_parse_positive, default=DEFAULT_MAX_LINE_BYTES, metavar="N",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tracemill.errors import EXIT_INTERRUPTED, EXIT_USAGE, ConfigError, TracemillError
 from tracemill.run.output import RecipeModule
-from tracemill.run.terminal import Terminal, discard_rest
+from tracemill.run.terminal import LogFormatter, Terminal, discard_rest
 
 DEFAULT_RECIPE = "agent_rollout_distillation"
 
@@ -98,6 +98,8 @@ class RecipeLoader:
 
 
 def _set_up_logging() -> None:
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(LogFormatter("%(message)s"))
     for noisy in ("data_designer", "httpx", "httpx_retries"):  # they log what tracemill counts and reports itself
         logging.getLogger(noisy).setLevel(logging.CRITICAL)

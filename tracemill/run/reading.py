@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from tracemill.run.options import Options
 
 _LOSSES = "losses.jsonl"
 _COUNTS = "reading.json"
+#: Reasons whose details are words of a reader or of the system, not of a trace.
+_TELLING = ("unreadable_file",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def read_traces(
         file.writelines(msgspec.json.encode(loss) + b"\n" for loss in losses)
     (folder / _COUNTS).write_text(json.dumps(counts))
     if len(result.store) == 0:
-        _explain_nothing(options, result.inventory, counts)
+        _explain_nothing(options, result.inventory, counts, losses)
     return Reading(result.store, counts, losses)
 
 
@@ -134,8 +136,10 @@ def explain_outcomes(options: Options, counts: Mapping[str, Any]) -> str | None:
     if options.outcomes is None or "outcomes" not in counts:
         return None
     told, parts = counts["outcomes"], list[str]()
-    if told["unmatched"] == told["rows"]:
-        parts.append("no trace has an id or a path that stands in it")
+    if told["unmatched"] and told["unmatched"] == told["rows"]:
+        parts.append(
+            "none of its rows names a trace that was read (a row with an id and a path needs both to be right)"
+        )
     elif told["unmatched"]:
         parts.append(
             f"{told['unmatched']} of {told['rows']} rows name no trace that was read; "
@@ -178,7 +182,7 @@ def _count(inventory: Inventory, intake: Mapping[str, Any]) -> dict[str, Any]:
             "redacted": dict(sorted(intake["redacted"].items()))}  # fmt: skip
 
 
-def _explain_nothing(options: Options, inventory: Inventory, counts: Mapping[str, Any]) -> None:
+def _explain_nothing(options: Options, inventory: Inventory, counts: Mapping[str, Any], losses: Sequence[Loss]) -> None:
     """An empty partition is an empty dataset; anything else that leaves no trace is the user's to mend."""
     if options.num_partitions is not None and inventory.files_left_out > 0:
         return
@@ -188,7 +192,9 @@ def _explain_nothing(options: Options, inventory: Inventory, counts: Mapping[str
     if options.since is not None and inventory.files_left_out > 0:
         raise InputError(f"{inventory.root}: no {title} session started since {options.since.isoformat()}")
     lost = ", ".join(f"{count} {reason}" for reason, count in counts["lost"].items()) or "none had messages"
+    told = (" ".join([f"{Path(loss.path).name}:", *loss.detail.split()]) for loss in losses if loss.reason in _TELLING)
+    why = next((f"; {text}" for text in told), "")
     raise InputError(
-        f"{inventory.root}: no {title} session in {inventory.files_in} files ({lost}); "
+        f"{inventory.root}: no {title} session in {inventory.files_in} files ({lost}{why}); "
         f"is --format {options.format} right?"
     )

@@ -7,6 +7,7 @@ JSON that ``json.dumps`` made of ASCII alone has no such character and passes as
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 from dataclasses import dataclass, field
@@ -24,6 +25,13 @@ _WIDTH_WITHOUT_TERMINAL = 110
 def discard_rest(stream: TextIO) -> None:
     """Let what a stream still holds go nowhere; Python would try again at its exit, and end with code 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+class LogFormatter(logging.Formatter):
+    """Log lines that can steer no terminal, whatever text of a trace or name of a file they hold."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return make_printable(super().format(record))
 
 
 @dataclass
