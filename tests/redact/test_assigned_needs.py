@@ -18,6 +18,14 @@ FOUND = (
     f"API key is: {KEY}",
     f"token for the bot is {KEY}",
     f'secret: str = "{KEY}"',
+    f'TOKEN: &str = "{KEY}"',
+    f'SECRET: &\'static str = "{KEY}"',
+    f'apiToken: String? = "{KEY}"',
+    f'token: Option<String> = "{KEY}"',
+    f'secret string = "{KEY}"',
+    f'API_KEY[] = "{KEY}"',
+    'PASSWORD[16] = "Xk9$mQ2v"',
+    'dbPassword string = "Xk9$mQ2v"',
     f'{{"client_secret":"{KEY}"}}',
     f'"auth": "{KEY}"',
     f'"token", "value": "{KEY}"',
@@ -94,6 +102,7 @@ NAMES = (
 )
 SEPARATORS = (
     *(" ", "  ", "=", ": ", " = ", " is ", " is: ", ": str = ", '": "', '"]="', " for the db is ", '" || "', ">", "\t"),
+    *(': &str = "', ": &'static str = \"", ': String? = "', ' string = "', '[] = "', "[3] = '", " string="),
     *(" ?? '", " => ", ":=", "\\t= ", '", value: "', "</key>\n<string>", ' type="x">', '", "', "value="),
 )
 CALLS = ("", '"', "'", "`", '\\"', 'SecretStr("', 'env("X", "', 'fetch(\'X", "', 'process.env.Q || "', 'f"', 'some( "')

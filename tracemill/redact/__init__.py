@@ -19,7 +19,7 @@ keyed hash of the value, so nothing is remembered between texts, files or runs. 
 
 Not found: passwords without digit or sign, passwords that stand without a name (``mysql -phunter2``), names of people
 in prose, in ``ls -l`` or in shell prompts, what follows a dash in a project folder's name (``-Users-ann-lee-…`` loses
-``ann``), and secrets cut into pieces or encoded once more.
+``ann``), and secrets cut into pieces or encoded once more, but for keys and objects of credentials in base64.
 """
 
 from __future__ import annotations

@@ -47,11 +47,13 @@ _WRAP = (
     r"|(?:process\.env|import\.meta\.env)[\w.\[\]\"']{1,60}[ ]{0,2}(?:\?\?|\|\|))[ \t]{0,2}"
 )
 _BLANK = r"(?:[ \t]|\\t)"
-#: ``:``, ``=``, ``=>``, ``: str =``; ``>`` of a tag; ``, "value":`` and its like behind a name that is a value itself;
+#: ``:``, ``=``, ``=>``, ``: &str =``, ``string =``, ``[] =``; ``>`` of a tag; ``, "value":`` and its like behind a name
+#: that is a value itself;
 #: ``||`` and ``??`` before a last resort, and a comma, as in ``setenv("NAME", "value")``: between quotes only.
 _SEPARATOR = (
     rf"(?:{_QUOTE}\]?)?(?:{_BLANK}{{0,24}}"
-    r"(?::[ \t]{0,2}[\w|.]{1,24}[ \t]{0,2}=|:=|={1,3}>?|:|(?:[ \t][^<>\r\n]{0,100})?>(?=[^<>\s]{6,200}</)"
+    r"(?::[ \t]{0,2}(?:&(?:'static[ ])?)?[\w|.<>\[\]?]{1,30}[ \t]{0,2}="
+    r"|[ \t]string[ \t]{0,2}=|\[\d{0,5}\][ \t]{0,2}=|:=|={1,3}>?|:|(?:[ \t][^<>\r\n]{0,100})?>(?=[^<>\s]{6,200}</)"
     rf"|(?:\|\||\?\?)(?=[ \t]{{0,2}}{_QUOTE})"
     rf"|(?P<comma>,(?<=[\"'`],)(?=[ \t]{{0,4}}{_QUOTE}))"
     rf"|[,:]?(?:[\s{{]|\\n){{0,30}}(?:{_QUOTE})?(?:value|default)(?:{_QUOTE})?[ \t]{{0,3}}[:=])"

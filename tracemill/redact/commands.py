@@ -34,7 +34,8 @@ _SHOWS = (
     r"|read)[ \t][^\r\n]{0,100}?-field[= ]"
     r"|find-generic-password[ \t][^\r\n]{0,200}?-w|secrets[ \t]versions[ \t]access[ \t]|gh[ \t]auth[ \t]token"
     r"|print-(?:access|identity)-token"
-    r"|cat[ \t]{1,2}\S{0,100}/secrets/\S{0,60}|cat[ \t]{1,2}\S{0,100}(?:password|passwd|_pass|token|secret"
+    r"|cat[ \t]{1,2}[^\s;|]{0,100}/secrets/\S{0,60}|cat[ \t]{1,2}[^\s;|]{0,100}\.key(?=[\s\\])"
+    r"|cat[ \t]{1,2}[^\s;|]{0,100}(?:password|passwd|_pass|token|secret"
     r"|api_?key)(?:\.txt)?(?=[\s\\])"
     r"|output[ \t]-raw[ \t]\S{0,60}(?:password|secret|token|key)|(?:printenv|echo)[ \t]{1,2}[\"']?\$?\{?\w{0,40}"
     r"(?:PASSWORD|SECRET|TOKEN|API_?KEY|_PASS)\w{0,10}"
@@ -50,7 +51,7 @@ _SHOWS_GATE = (
     r"|keyring[ \t]get|secret-tool|config:get|doppler|wg[ \t]genkey|keys[ \t]list|bw[ \t]get"
 )
 _SHOWS_NAMED = (
-    r"cat[ \t]{1,}[^\s;|]{0,}(?:secret|pass|token|api_?key)[^\s;|]{0,}"
+    r"cat[ \t]{1,}[^\s;|]{0,}(?:secret|pass|token|api_?key|\.key)[^\s;|]{0,}"
     r"|(?:printenv|echo)[ \t]{1,}[\"'${]{0,}\w{0,}(?:pass|secret|token|key)\w{0,}[}\"']{0,}"
 )
 
@@ -90,6 +91,14 @@ COMMANDS: tuple[Phrase, ...] = (
         "password",
         r"ldap[^\n|;]{0,}[ \t]-w",
         rf"ldap(?:search|add|modify|delete|whoami|passwd){ROOM}-w[ \t]{{0,2}}{VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "httpie -a",
+        "password",
+        r"[ \t]-(?:a|-auth)[ \t=]{1,2}[\"']?[\w.@+-]{1,}:[^\s]{4}",
+        rf"(?<![\w/.-])(?:https?|xhs?){ROOM}(?:-a|--auth)[ \t=]{{1,2}}[\"']?[\w.@+-]{{1,64}}:"
+        r"([^\s\"'`\\|;&<>(){}]{4,200})",
         accept_option,
     ),
     Phrase(
@@ -175,7 +184,7 @@ COMMANDS: tuple[Phrase, ...] = (
     Phrase(
         "stdin",
         "password",
-        r"(?:\|[ \t]{0,2}(?:sudo[ \t][^\n|]{0,}-[a-z]{0,}s|kinit)|echo[^\n]{0,}\|[^\n]{0,}[ \t](?:login|su)"
+        r"(?:\|[ \t]{0,2}(?:sudo[ \t][^\n|]{0,}-[a-z]{0,}s|kinit)|(?:echo|printf)[^\n]{0,}\|[^\n]{0,}[ \t](?:login|su)"
         r"(?![\w.])|--password-stdin|--with-token|passwd[ \t]{1,2}--stdin)",
         rf"(?:echo[ \t]{{1,2}}(?:-n[ \t]{{1,2}})?|printf[ \t]{{1,2}}(?:[\"']%s"
         rf"(?:\\{{1,4}}n)?[\"'][ \t]{{1,2}})?){VALUE}[ \t]{{0,2}}\|[ \t]{{0,2}}(?:{_READS_STDIN})",

@@ -13,6 +13,7 @@ from tracemill.redact.escapes import ESCAPE_LABELS, list_escape_needs, read_esca
 from tracemill.redact.gate import Gate, Need
 from tracemill.redact.headers import HEADER_LABELS, find_headers, list_header_needs
 from tracemill.redact.json_text import HIDDEN_LABEL, list_json_needs
+from tracemill.redact.jwk import JWK_LABELS, find_jwk_members, list_jwk_needs
 from tracemill.redact.names import EMAIL_LABELS, HOME_LABELS, NAME_LABELS, find_emails, find_homes, list_name_needs
 from tracemill.redact.pem import PEM_LABELS, find_key_ends, list_pem_needs
 from tracemill.redact.phrases import PHRASE_LABELS, find_phrases, list_phrase_needs
@@ -42,6 +43,7 @@ def list_needs() -> Iterator[Need]:
     yield from list_phrase_needs()
     yield from list_table_needs()
     yield from list_pem_needs()
+    yield from list_jwk_needs()
     yield from list_escape_needs()
     yield from list_name_needs()
     yield from list_json_needs()
@@ -92,6 +94,7 @@ def _pick_finders(labels: frozenset[str]) -> tuple[tuple[Finder, ...], tuple[Fin
         (PHRASE_LABELS, find_phrases),
         (TABLE_LABELS, find_cells),
         (PEM_LABELS, find_key_ends),
+        (JWK_LABELS, find_jwk_members),
     ):
         if not labels.isdisjoint(known):
             secrets.append(find)

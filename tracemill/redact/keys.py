@@ -5,6 +5,8 @@ Source: the providers' documents; the shapes of calls are those of their client 
 
 from __future__ import annotations
 
+import base64
+import binascii
 import re
 
 from tracemill.redact.literals import is_pass_phrase
@@ -56,6 +58,19 @@ _PREFIX = (
     r"|nvapi-|dckr_pat_|shpat_|AIza)"
 )
 _DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{56,}")
+#: What an object of credentials has, and the head and claims of a token have not.
+_CREDENTIAL = re.compile(
+    rb"\"(?:private_key|auths?|password|passwd|client_secret|secret|secret_key|access_token|refresh_token|api_?key"
+    rb"|identitytoken|_auth)\"[ \t]{0,3}:\s{0,8}[\"{]",
+    re.IGNORECASE,
+)
+#: As crypt(3), Apache, LDAP and the frameworks of the web write a password's hash.
+_CRYPT = (
+    r"\$2[abxy]\$\d\d\$[\w./]{53}|\$apr1\$[\w./]{1,8}\$[\w./]{22}|\$1\$[\w./]{1,8}\$[\w./]{22}"
+    r"|\$[56]\$(?:rounds=\d{1,9}\$)?[\w./]{1,16}\$[\w./]{43,86}|\$y\$[\w./]{3,8}\$[\w./]{8,86}\$[\w./]{43}"
+    r"|\$argon2(?:id|i|d)\$v=\d{1,3}\$[\w=,]{8,40}\$[\w+/]{11,64}\$[\w+/]{22,120}|\{S?SHA(?:256|512)?\}[\w+/]{27,140}={0,2}"
+    r"|pbkdf2_sha(?:1|256)\$\d{1,8}\$[\w+/.-]{4,64}\$[\w+/]{27,88}={0,2}|scrypt:\d{1,8}:\d{1,3}:\d{1,3}\$\w{4,64}\$[0-9a-f]{64,128}"
+)
 _PLAIN_ID = re.compile(r"[A-Z_]+|\d+|[a-z]+(?:[-_][a-z]+)*")
 
 
@@ -88,7 +103,31 @@ def _accept_cut(value: str) -> bool:
     return head is not None and is_key(value, head.end())
 
 
+def _accept_credentials(value: str) -> bool:
+    """Base64 of an object that holds credentials; of one that was cut off, the begin."""
+    shown = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return _CREDENTIAL.search(base64.b64decode(shown[: len(shown) // 4 * 4])) is not None
+    except binascii.Error:
+        return False
+
+
 KEYS: tuple[Phrase, ...] = (
+    Phrase(
+        "encoded credentials",
+        "credentials",
+        r"(?-i:eyJ|eyAi|ewog|ewoJ)[a-z0-9+/_-]{24}",
+        r"(?<![\w+/.-])(?<!base64,)((?-i:eyJ|eyAi|ewog|ewoJ)[\w+/-]{40,40000}+={0,2})(?![\w+/=.-])",
+        _accept_credentials,
+    ),
+    Phrase(
+        "crypt",
+        "password_hash",
+        r"\$(?:2[abxy]\$\d\d\$[\w./]{16}|apr1\$|argon2|[156y]\$[\w./=$]{20})|\{s?sha\d{0,}\}[\w+/]{20}"
+        r"|pbkdf2_sha\d{1,}\$|scrypt:\d{1,}:",
+        rf"(?<![\w$])(?:{_CRYPT})(?![\w/$])",
+        lambda value: not is_stand_in(value, 8) and any(map(str.isdigit, value[8:])),
+    ),
     Phrase(
         "aws pair",
         "aws_secret_key",

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Set
 from functools import cache, lru_cache
 
 from tracemill.redact.commands import COMMANDS
+from tracemill.redact.connections import CONNECTIONS
 from tracemill.redact.contexts import CONTEXTS
 from tracemill.redact.gate import Need
 from tracemill.redact.keys import KEYS
@@ -23,6 +24,7 @@ from tracemill.redact.phrase import (
     accept_strict,
     accept_word,
 )
+from tracemill.redact.sentences import SENTENCES
 from tracemill.redact.shapes import is_key
 
 Hit = tuple[int, int, str]
@@ -31,6 +33,12 @@ _CALLS = (
     r"auth=|\.auth|new PDO|getConnection|DBI->connect|mysqli(?:_connect)?|BasicAuth|Credentials?|createConnection"
     r"|authenticate"
 )
+
+
+def _accept_signing(value: str) -> bool:
+    """What signs tokens and cookies: also letters alone where they are no word."""
+    return accept_strict(value) or (len(value) >= 12 and accept_word(value))
+
 
 _STATEMENTS: tuple[Phrase, ...] = (
     Phrase(
@@ -81,9 +89,26 @@ _STATEMENTS: tuple[Phrase, ...] = (
     Phrase(
         "call",
         "password",
-        rf"(?:{_CALLS})\([^()\r\n]{{0,}}[\"'],?[ \t]{{0,2}}\\{{0,8}}[\"'][^\"'\r\n]{{4,}}\\{{0,8}}[\"'][ \t]{{0,2}}",
+        rf"(?:{_CALLS})\([^()\r\n]{{0,}}[\"'],?[ \t]{{0,2}}\\{{0,8}}"
+        r"(?:\"[^\"\\\r\n]{4,}\\{0,8}\"|'[^\\\r\n]{4,}\\{0,8}')[ \t]{0,2}",
         rf"(?:{_CALLS})\([^()\r\n]{{0,200}}?[\"'],?[ \t]{{0,2}}(?<=[ ,]){QUOTED}[ \t]{{0,2}}[,)]",
         accept_strict,
+    ),
+    Phrase(
+        "token signed",
+        "secret",
+        r"jwt(?:\.|::)(?:sign|verify|encode|decode)\([^\r\n]{1,},(?:\s|\\n){0,}\\{0,}[\"'][^\"'\r\n]{6}",
+        rf"jwt(?:\.|::)(?:sign|verify|encode|decode)\((?:\s|\\n){{0,20}}(?:\{{[^{{}}]{{0,300}}\}}|[^,'\"(){{}}]{{1,60}})"
+        rf",(?:\s|\\n){{0,20}}b?{QUOTED}",
+        _accept_signing,
+    ),
+    Phrase(
+        "cookies signed",
+        "secret",
+        r"(?:session\((?:\s|\\n){0,}\{[^{}]{0,}secret[ ]{0,}:|cookie_?parser\()(?:\s|\\n){0,}\\{0,}[\"']",
+        r"\((?:(?<=session.)(?:\s|\\n){0,8}\{[^{}]{0,300}?(?<!\w)secret[ ]?:|(?<=cookieparser.)|(?<=cookie_parser.))"
+        rf"(?:\s|\\n){{0,20}}{QUOTED}",
+        _accept_signing,
     ),
     Phrase(
         "fill",
@@ -110,8 +135,8 @@ _STATEMENTS: tuple[Phrase, ...] = (
     Phrase(
         "pat",
         "token",
-        r"_pat\\{0,8}[\"']?\]?[ \t]{0,3}[:=]",
-        r"(?<=[A-Za-z0-9])_PAT\\{0,8}[\"']?\]?[ \t]{0,3}[:=][ \t]{0,3}\\{0,8}[\"']?([\w.+/=~-]{20,400})",
+        r"_pat\\{0,8}[\"']?\]?(?:[ \t]{0,3}|[ ]value)[:=]",
+        r"(?<=[A-Za-z0-9])_PAT\\{0,8}[\"']?\]?(?:[ \t]{0,3}|[ ]value)[:=][ \t]{0,3}\\{0,8}[\"']?([\w.+/=~-]{20,400})",
         accept_random,
     ),
 )
@@ -145,7 +170,7 @@ _SHAPES: tuple[Phrase, ...] = (
         lambda value: len(value) > 40,
     ),
 )
-PHRASES: tuple[Phrase, ...] = (*COMMANDS, *_STATEMENTS, *CONTEXTS, *KEYS, *_SHAPES)
+PHRASES: tuple[Phrase, ...] = (*COMMANDS, *_STATEMENTS, *CONTEXTS, *CONNECTIONS, *SENTENCES, *KEYS, *_SHAPES)
 PHRASE_LABELS = frozenset(phrase.label for phrase in PHRASES)
 
 

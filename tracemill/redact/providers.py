@@ -45,6 +45,11 @@ _MODELS: tuple[Rule, ...] = (
     _prefix("voyage_key", "pa-", rf"{W}{{43}}(?!{W})"),
     _prefix("modal_token", "as-", rf"{A}{{22}}(?!{W})"),
     _prefix("apify_token", "apify_api_", rf"{A}{{30,1000}}"),
+    _prefix("runpod_key", "rpa_", rf"{A}{{36,60}}(?!{W})"),
+    _prefix("kaggle_token", "KGAT_", rf"{H}{{32}}(?!{A})"),
+    _prefix("anyscale_key", "esecret_", rf"{A}{{24,64}}"),
+    _prefix("cursor_key", "crsr_", rf"{H}{{64}}"),
+    _prefix("browserbase_key", "bb_live_", rf"{W}{{24,64}}"),
     _prefix("context7_key", "ctx7sk-", rf"{W}{{20,1000}}"),
 )  # fmt: skip
 
@@ -111,6 +116,12 @@ _CODE: tuple[Rule, ...] = (
     _prefix("sourcegraph_token", "sgp_", rf"(?:(?:{H}{{16}}|local)_)?{H}{{40}}(?!{A})"),
     _prefix("deno_token", "ddp_ ddo_ ddw_", rf"{A}{{36}}(?!{A})"),
     _prefix("prefect_key", "pnu_ pnb_", rf"{A}{{36}}(?!{A})"),
+    _prefix("clojars_token", "CLOJARS_", rf"{H}{{60}}"),
+    _prefix("infracost_key", "ico-", rf"{A}{{32}}(?!{W})"),
+    _prefix("scalingo_token", "tk-us-", rf"{W}{{48}}(?!{W})"),
+    _prefix("harness_token", "pat.", rf"{W}{{22}}\.{H}{{24}}\.{A}{{20}}(?!{A})"),
+    _prefix("inngest_key", "signkey-prod-", rf"{H}{{64}}"),
+    _prefix("trigger_key", "tr_prod_ tr_stg_", rf"{A}{{20,40}}(?!{W})"),
     _prefix("octopus_key", "API-", r"[A-Z0-9]{26,32}(?![A-Z0-9])"),
 )  # fmt: skip
 
@@ -135,6 +146,9 @@ _WORK: tuple[Rule, ...] = (
     _prefix("shippo_token", "shippo_live_ shippo_test_", rf"{H}{{40}}"),
     _prefix("easypost_key", "EZAK EZTK", rf"{A}{{54}}(?!{A})", BASE64_BOUNDARY),
     _prefix("duffel_token", "duffel_live_ duffel_test_", rf"{W}{{40,60}}"),
+    _prefix("plaid_token", "access-production- access-sandbox- access-development-", UUID),
+    _prefix("flutterwave_key", "FLWSECK- FLWSECK_TEST-", rf"{H}{{12,32}}-X"),
+    _prefix("polar_token", "polar_oat_", rf"{A}{{30,60}}"),
     _prefix("paddle_key", "pdl_live_apikey_ pdl_sdbx_apikey_", r"[A-Za-z0-9_]{30,200}"),
     # work
     _prefix("linear_key", "lin_api_ lin_oauth_", rf"{A}{{32,1000}}"),
@@ -147,8 +161,16 @@ _WORK: tuple[Rule, ...] = (
     _prefix("clickup_token", "pk_", r"\d{5,10}_[A-Z0-9]{32}(?![A-Za-z0-9])"),
     _prefix("dropbox_token", "sl.", r"(?:u\.)?[A-Za-z0-9_-]{60,2000}"),
     _prefix("mapbox_token", "sk.eyJ tk.eyJ", rf"{W}{{20,500}}\.{W}{{16,100}}"),
+    Rule("airtable_token", ("pat",), rf"{BOUNDARY}pat{A}{{14}}\.[0-9a-f]{{64}}(?!{A})", ahead=rf"{A}{{14}}\.{H}{{64}}",
+        gate=rf"pat{A}{{14}}\.[0-9a-f]{{64}}"),
+    _prefix("adafruit_key", "aio_", rf"{A}{{28}}(?!{A})"),
+    _prefix("readme_key", "rdme_", r"[a-z0-9]{70}(?![a-z0-9])"),
+    _prefix("mailersend_token", "mlsn.", rf"{H}{{64}}"),
     _prefix("frameio_token", "fio-u-", rf"{W}{{64}}"),
     # watching
+    _prefix("axiom_token", "xaat- xapt-", UUID),
+    _prefix("elastic_key", "essu_", r"[A-Za-z0-9+/]{40,200}={0,2}"),
+    _prefix("mongodb_secret", "mdb_sa_sk_", rf"{W}{{32,64}}"),
     _prefix("posthog_key", "phx_ phs_", rf"{A}{{32,1000}}"),
     _prefix("grafana_token", "glsa_ glc_", r"[A-Za-z0-9_+/=-]{32,1000}"),
     _prefix("grafana_token", "eyJrIjoi", r"[A-Za-z0-9+/]{60,400}={0,2}(?![A-Za-z0-9.])"),
@@ -158,6 +180,7 @@ _WORK: tuple[Rule, ...] = (
     _prefix("dynatrace_token", "dt0c01. dt0s01. dt0s02. dt0s16.", r"[A-Z0-9]{8,24}\.[A-Z0-9]{64}"),
     _prefix("launchdarkly_key", "sdk-", UUID),
     _prefix("statsig_key", "secret-", rf"{A}{{40,60}}(?!{W})"),
+    _prefix("session_cookie", "CfDJ8", rf"{W}{{80,8000}}", BASE64_BOUNDARY),  # ASP.NET Core's, and what it protects
     _prefix("pubnub_key", "sec-c-", rf"{W}{{36,60}}"),
 )  # fmt: skip
 

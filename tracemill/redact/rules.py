@@ -78,14 +78,16 @@ _KEY_BEGINS = (
     "LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtF",
     "LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0",
     "LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJ",
+    "LS0tLS1CRUdJTiBEU0EgUFJJVkFURSBL",
+    "LS0tLS1CRUdJTiBQR1AgUFJJVkFURSBL",
 )
 
 _STRUCTURED: tuple[Rule, ...] = (
     Rule(
         "private_key",
         ("-----BEGIN",),
-        rf"-----BEGIN {_PEM_KIND}(?:(?:[^-]|-(?!----)){{0,20000}}+(?=-----END )"
-        rf"|(?:[A-Za-z0-9+/=\s]|\\{{1,8}}[nr]|(?<=\d)[\u2192|:])*+)(?:-----END {_PEM_KIND})?",
+        rf"-----BEGIN {_PEM_KIND}(?:(?:[^-]|-(?!----)|-(?=-----END )){{0,20000}}+(?=-----END )"
+        rf"|(?:[A-Za-z0-9+/=\s]|\\{{1,8}}[nr]|(?<=\d)[\u2192|:]|(?<=\n)[->]|(?<=\\n)[->])*+)(?:-----END {_PEM_KIND})?",
         _accept_private_key,
         gate="PRIVATE KEY(?: BLOCK)?-----",
     ),
@@ -118,6 +120,7 @@ _STRUCTURED: tuple[Rule, ...] = (
         r"hooks\.slack\.com/(?:services|workflows|triggers)/([A-Za-z0-9/_-]{20,120})",
         accept_key,
     ),
+    Rule("webhook", ("hooks.",), r"hooks\.zapier\.com/hooks/(?:catch|standard)/(\d{5,12}/[a-z0-9]{5,24})"),
     Rule(
         "webhook",
         ("discord.", "discordapp."),
@@ -174,6 +177,13 @@ _STRUCTURED: tuple[Rule, ...] = (
         r"[sS]ignature=([0-9a-fA-F]{64,1024}(?![A-Za-z0-9])|[A-Za-z0-9_~+/.%-]{100,1000}={0,2})",
         accept_key,
         (1,),
+    ),
+    Rule(
+        "session_cookie",
+        (".eJ",),
+        rf"(?<![A-Za-z0-9+/=_-])\.eJ{W}{{20,4000}}+\.{W}{{6}}\.{W}{{27,43}}(?!{W})",
+        accept_key,
+        gate=rf"\.eJ{W}{{20,}}\.{W}{{6}}\.{W}{{27}}",
     ),
     Rule("terraform_token", (".atlasv1.",), rf"{BOUNDARY}{A}{{14}}\.atlasv1\.{W}{{50,1000}}", accept_key, (14,)),
     Rule("telegram_token", (":AA",), rf"(?<!\d)\d{{8,10}}:AA{W}{{32,35}}(?!{W})", _accept_telegram, (10, 9, 8)),

@@ -57,8 +57,8 @@ _NO_ROW = re.compile("[-+=|: \t\u2500-\u257f]+")
 #: Names between commas, without the blanks that code would have.
 _DELIMITED = re.compile(
     r"(?:(?<=\n)|(?<=\\n)|(?<=[\"'`])|(?<=\u2192)|\A)\\{0,8}\"?[\w.#-]{1,40}+(?:[ ][\w.()-]{1,20}+){0,3}\\{0,8}\"?"
-    r"(?P<sign>[,;\t]|\\t)(?=[\w\"\\])(?:\\{0,8}\"?[\w.()/# -]{0,40}+\\{0,8}\"?(?P=sign)){0,40}"
-    rf"\\{{0,8}}\"?[\w.()/# -]{{1,40}}\\{{0,8}}\"?{_BREAK}"
+    r"(?P<sign>[,;\t]|\\t)(?=[\w\"\\])(?:\\{0,8}\"?(?:[\w.()/#-][\w.()/# -]{0,39}+)?+\\{0,8}\"?(?P=sign)){0,40}"
+    rf"\\{{0,8}}\"?[\w.()/#-][\w.()/# -]{{0,39}}\\{{0,8}}\"?{_BREAK}"
 )
 _COPY = re.compile(
     rf"copy [\w.\"\\]{{1,80}} ?\((?P<names>[^()\r\n]{{1,2000}})\) from stdin[^;\n]{{0,40}};{_BREAK}",
@@ -88,15 +88,19 @@ def list_table_needs() -> Iterator[Need]:
     column = rf"(?:{_PASSWORD}|secret|token|[a-z][ _-]?key)"
     end = r"(?:[ ]\([\w -]{1,}\))?[ \t\"'`*\\]{0,}(?:[|?][^\n]{0,})?\r?(?:\n|\\n)"
     yield Need("ruled table", rf"{column}{end}[^a-z\n]{{0,}}[-=?:|]{{3}}", is_caseless=True)
-    cell = r"\\{0,}\"?[\w.()/#-][\w.()/# -]{0,}\\{0,}\"?"
-    rest = rf"\\{{0,}}\"?(?:(?:[,;\t]|\\t){cell}){{0,}}\r?(?:\n|\\n)"
+    sign, letters = r"(?:[,;\t]|\\t)", r"[\w.()/#-][\w.()/# -]{0,}"
+    empty, cell = (rf"{sign}\\{{0,}}\"?{text}\\{{0,}}\"?" for text in (f"(?:{letters})?", letters))
+    line_end = r"(?:\r|\\{1,}r)?(?:\n|\\{1,}n)"
     yield Need(
         "delimited table",
-        rf"[\w\"](?:[,;\t]|\\t)\\{{0,}}\"?(?:[a-z0-9]{{1,}}[ _.-]){{0,2}}{column}{rest}",
+        rf"{sign}\\{{0,}}\"?(?:[a-z0-9]{{1,}}[ _.-]){{0,2}}[a-z]{{0,}}{column}\\{{0,}}\"?"
+        rf"(?:(?:{empty}){{0,}}{cell})?{line_end}",
         is_caseless=True,
     )
     yield Need(
-        "delimited table", rf"(?:\n|\\n|[\"'`?])\"?[\w.-]{{0,}}{column}\"?(?:[,;\t]|\\t){cell}{rest}", is_caseless=True
+        "delimited table",
+        rf"{column}\\{{0,}}\"?{sign}(?:[\\\"]{{1,}}(?:{letters})?|{letters})[\\\"]{{0,}}(?:(?:{empty}){{0,}}{cell})?{line_end}",
+        is_caseless=True,
     )
     yield Need("insert", rf"into\s[^()]{{1,}}\([^()]{{0,}}{column}[^()]{{0,}}\)[\snrt\\]{{0,}}values", is_caseless=True)
     yield Need("copy", rf"copy [^()\n]{{1,}}\([^()]{{0,}}{column}[^()]{{0,}}\) from stdin", is_caseless=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from labelled.blind import BLIND_ROWS
 from labelled.cloud_keys import CLOUD_KEYS
+from labelled.connections import CONNECTIONS, NO_CONNECTIONS
 from labelled.entry import Entry, build_entries
 from labelled.harmless_code import CODE, EXAMPLES, PLACES
 from labelled.harmless_values import IDENTIFIERS
@@ -26,7 +27,12 @@ _FIRST = (*CLOUD_KEYS, *MODEL_KEYS, *SERVICE_KEYS, *TOKENS, *PASSWORDS, *NAMES, 
 
 #: The rules were made with these in sight.
 ENTRIES: tuple[Entry, ...] = tuple(
-    build_entries((*_FIRST, *MORE_KEYS, *MORE_PASSWORDS, *MORE_HARMLESS, *UNSEEN_SECRETS, *UNSEEN_HARMLESS))
+    build_entries(
+        (
+            *(*_FIRST, *MORE_KEYS, *MORE_PASSWORDS, *MORE_HARMLESS, *UNSEEN_SECRETS, *UNSEEN_HARMLESS),
+            *(*CONNECTIONS, *NO_CONNECTIONS),
+        )
+    )
 )
 
 #: Written without sight of the rules. Their first figures are in ``labelled.second_blind``.

@@ -123,7 +123,8 @@ def make_value(name: str, dice: random.Random) -> Value:
     value = MAKERS[name](dice) if name in MAKERS else fill_runs(SPECS[name], dice)
     for item in filters:
         value = Value(
-            value.text.replace("\n", {"esc": "\\n", "esc2": "\\\\n", "indent": "\n    "}[item]), value.secrets
+            value.text.replace("\n", {"esc": "\\n", "esc2": "\\\\n", "indent": "\n    ", "diff": "\n-"}[item]),
+            value.secrets,
         )
     return value
 
@@ -194,6 +195,21 @@ def make_plain_base64(dice: random.Random) -> Value:
     return Value(base64.b64encode(" ".join(dice.choices(words, k=20)).encode()).decode(), ())
 
 
+def make_base64_credentials(dice: random.Random) -> Value:
+    """What Docker keeps of a registry, as a Kubernetes secret has it."""
+    shown = json.dumps(
+        {"auths": {"cr.shop.io": {"username": "ci", "auth": make_basic(dice).text}}}, indent=dice.choice((None, 2))
+    )
+    text = base64.b64encode(shown.encode()).decode()
+    return Value(text, (text[16:-4],))
+
+
+def make_base64_json(dice: random.Random) -> Value:
+    """An object without a secret: where a page ends."""
+    shown = json.dumps({"page": dice.randrange(99), "sort": "created_at", "after": f"{dice.getrandbits(64):x}"})
+    return Value(base64.b64encode(shown.encode()).decode(), ())
+
+
 def _encode(value: dict[str, str]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value, separators=(",", ":")).encode()).decode().rstrip("=")
 
@@ -205,6 +221,8 @@ MAKERS: dict[str, Callable[[random.Random], Value]] = {
     "b64_password": make_base64_password,
     "b64_pem": make_base64_pem,
     "b64_words": make_plain_base64,
+    "b64_credentials": make_base64_credentials,
+    "b64_json": make_base64_json,
     "pem_rsa": lambda dice: make_pem("RSA " + _KEY, 6, dice, "MIIEpAIBAAKCAQEA"),
     "pem_pkcs8": lambda dice: make_pem(_KEY, 8, dice, "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC"),
     "pem_ec": lambda dice: make_pem("EC " + _KEY, 1, dice, "MHcCAQEEI"),
