@@ -67,10 +67,12 @@ def read_ours(options: argparse.Namespace, start: Start) -> Counts:
     from tracemill.ingest import collect, get_source, store_inventory
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.redact import Redactor
+    from tracemill.redact.finding import begin_gate
 
     start()
     source, unread = get_source(options.format), set[str]()
     if options.leg in WORKERS:
+        begin_gate()  # as a run does
         inventory = take_inventory(source, *locate_files(source, options.root), Selection())
         folder = Path(options.scratch) / "store"
         workers: int = options.workers

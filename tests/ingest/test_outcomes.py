@@ -227,7 +227,7 @@ def test_rows_that_name_no_trace_are_listed(tmp_path: Path) -> None:
     row = '{"%s": "%s", "success": true}\n'
     names = [("trace_id", "no"), ("trace_id", "t1"), ("path", "b.jsonl"), ("path", "a.jsonl"), ("session_id", "s")]
     outcomes = load(tmp_path, "".join(row % name for name in names))
-    _, met = outcomes.label_file([make_trace(), make_trace("t2", root_session_id="s")], is_whole=False)
+    _, met = outcomes.label_file([make_trace(), make_trace("t2", root_session_id="s")])
     assert met == {2, 4, 5}
     unmatched = [(outcome.number, outcome.key) for outcome in outcomes.list_unmatched(met)]
     assert unmatched == [(1, "trace_id no"), (3, "path b.jsonl")]

@@ -13,7 +13,7 @@ from planted import ALNUM, HARMLESS, HEX, HOMES, KEYS, NAMED, NAMES, SURROUNDING
 from surroundings import LOOK_ALIKES, SECRETS
 
 from tracemill.redact import RULES, Redactor
-from tracemill.redact.finding import build_gate, find_hits, list_needs
+from tracemill.redact.finding import begin_gate, build_gate, find_hits, list_needs
 from tracemill.redact.gate import Gate, Need, relax
 from tracemill.trace import Message, ToolCall, Trace
 
@@ -120,3 +120,10 @@ def test_redactor_finds_what_only_the_strings_of_json_show() -> None:
         redacted = Redactor().redact_trace(Trace("t", "codex", "x", "t", (message,)))
         shown = redacted.messages[0].tool_calls[0].arguments
         assert len(re.findall(r"user_[0-9a-f]{6}|\[REDACTED_", shown)) == count, shown
+
+
+def test_a_gate_that_is_begun_is_the_one_that_is_built() -> None:
+    begin_gate()
+    gate = build_gate()
+    assert gate is build_gate()
+    assert gate.list_open("password = hunter2hunter2") == build_gate().list_open("password = hunter2hunter2") != set()

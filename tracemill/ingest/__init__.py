@@ -115,9 +115,11 @@ def read_into_store(
     """
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.redact import Redactor
+    from tracemill.redact.finding import begin_gate
 
     source = get_source(format_name)
     root, files = locate_files(source, path, None if file_pattern == "*" else file_pattern, recursive=recursive)
+    begin_gate()
     inventory = take_inventory(source, root, files, Selection())
     return store_inventory(source, inventory, Selection(), folder, redactor=Redactor(), workers=workers)
 

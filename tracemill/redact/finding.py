@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import re
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from functools import cache
 
@@ -26,12 +27,26 @@ ExtraRules = Sequence[tuple[str, re.Pattern[str]]]
 
 #: Labels that no rule has for whose literals ``find_keys`` would look.
 _NO_KEYS = NAME_LABELS | {HIDDEN_LABEL}
+_building = threading.Lock()
 _PLACEHOLDER = re.compile(r"\[REDACTED_[A-Z0-9_]{1,40}_[0-9a-f]{6}\]")
 
 
-@cache
 def build_gate() -> Gate:
     """The gate in front of all finders, built once a process (0.2 s of CPU, almost all of it in the engine)."""
+    with _building:
+        return _build_gate()
+
+
+def begin_gate() -> None:
+    """Let the gate be built beside what the caller does next: the engine works without the interpreter's lock.
+
+    A process must have called ``build_gate`` before it forks.
+    """
+    threading.Thread(target=build_gate, name="build_gate").start()
+
+
+@cache
+def _build_gate() -> Gate:
     return Gate(list(list_needs()))
 
 

@@ -19,6 +19,7 @@ from tracemill.ingest.outcomes import load_outcomes
 from tracemill.ingest.source import Loss, ReadOptions
 from tracemill.ingest.store import TraceStore
 from tracemill.redact import Redactor
+from tracemill.redact.finding import begin_gate
 from tracemill.run.options import Options
 
 _LOSSES = "losses.jsonl"
@@ -62,6 +63,8 @@ def list_inputs(options: Options) -> Inventory:
     """
     source = get_source(options.format)
     root, files = locate_files(source, options.trace_dir)
+    if not options.no_redact:
+        begin_gate()
     return take_inventory(source, root, files, build_selection(options))
 
 
