@@ -64,19 +64,14 @@ Results = dict[tuple[str, str, str, str], Result]
 
 def read_ours(options: argparse.Namespace, start: Start) -> Counts:
     """Files → Trace objects: listing, heads, grouping, reading, repeats; each trace is let go at once."""
-    from tracemill.ingest import collect, get_source, store_inventory
+    from tracemill.ingest import collect, get_source, read_into_store
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.redact import Redactor
-    from tracemill.redact.finding import begin_gate
 
     start()
     source, unread = get_source(options.format), set[str]()
     if options.leg in WORKERS:
-        begin_gate()  # as a run does
-        inventory = take_inventory(source, *locate_files(source, options.root), Selection())
-        folder = Path(options.scratch) / "store"
-        workers: int = options.workers
-        read = store_inventory(source, inventory, Selection(), folder, redactor=Redactor(), workers=workers)
+        read = read_into_store(options.format, options.root, Path(options.scratch) / "store", workers=options.workers)
         return len(read.store), None, []
 
     def read_file(path: Path, *arguments: Any, **more: Any) -> Iterator[Any]:

@@ -162,6 +162,15 @@ LAYOUTS = {
         "openhands/sessions/2f6f0d3b8c1e4a57/events/0.json", "event_000000_a.json",
         {"meta.json": '{"id": "a", "sandbox_id": "b"}'},
     ),
+    "openhands_sdk": (
+        "openhands/5f1e2d3c4b5a49688776655443322110/base_state.json", "workspace/conversations/a/base_state.json",
+        {
+            "workspace/conversations/a/meta.json": '{"title": "T", "initial_message": null}',
+            "workspace/conversations/a/events/.eventlog.lock": "",
+            "workspace/conversations/a/events/.eventlog-len-10.marker": "",
+            "workspace/bash_events/20261001_BashCommand_1": '{"command": "ls"}', "workspace/bash_events/x.json": JUNK,
+        },
+    ),
     "openhands_session": (
         "openhands/sessions/2f6f0d3b8c1e4a57/events/0.json", "s/events/0.json",
         {
@@ -230,6 +239,29 @@ def test_what_cannot_be_read_beside_a_companion_hides_no_trace(tmp_path: Path) -
     shutil.copytree(EXAMPLES / "step_log" / "runs", tmp_path / "runs")
     (tmp_path / "runs" / "a_dangling.jsonl").symlink_to(tmp_path / "nowhere")
     assert list_foreign(tmp_path) == {"runs/a_dangling.jsonl"}
+
+
+def test_rows_of_two_kinds_in_one_file_are_told_with_what_to_do(tmp_path: Path) -> None:
+    """A file is read as what its first source knows; with one trace or several, the rest is lost."""
+    chat = '{"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]}'
+    rollout = '{"responses_create_params": {"input": "q"}, "response": {"output": []}, "reward": 1}'
+    for number, lines in enumerate(([chat, rollout], [chat, rollout, rollout])):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_text("\n".join(lines), encoding="utf-8")
+        log = LossLog(path=str(path))
+        traces = list(AUTO.read_file(path, log, ReadOptions()))
+        entries = AUTO.list_entries(path) or ()
+        assert AUTO.read_entry is not None
+        entry_log = LossLog(path=str(path))
+        for entry in entries:
+            list(AUTO.read_entry(path, entry, entry_log, ReadOptions()))
+        assert ({trace.source_kind for trace in traces}, len(entries)) == ({"nemo_gym"}, (0, 3)[number])
+        for told in (log, entry_log)[: 1 + number]:
+            (loss,) = told.losses
+            assert (loss.reason, loss.line) == ("malformed_record", 1)
+            assert "nemo_gym" in loss.detail
+            assert "--format" in loss.detail
+            assert "split the file" in loss.detail
 
 
 def test_what_the_readme_says_is_read_beside_traces_is_a_companion() -> None:

@@ -190,16 +190,6 @@ def test_input_of_several_kinds(tmp_path: Path) -> None:
     assert trace.source_meta["goal_field"] == "responses_create_params.metadata.problem_statement"
 
 
-def test_success_of_rewards() -> None:
-    rewards: list[Any] = [1, 1.0, 0, 0.0, 0.5, 2.0, -1, "1", None, float("nan")]
-    assert [find_success({"reward": reward}) for reward in rewards] == [True, True, False, False, *[None] * 6]
-    assert [find_success({"reward": reward}, 0.5) for reward in (0.4, 0.5, 1.0, None)] == [False, True, True, None]
-    assert find_success({"reward": 0.0, "resolved": True}) is True
-    assert find_success({"reward": 1.0, "resolved": "yes"}) is True
-    for field, value in (("agent_error_kind", "other"), ("failure_reason", "judge_evaluation_failed")):
-        assert find_success({"reward": 0.0, field: value}) is False
-
-
 def test_success_is_unknown_where_something_broke_down() -> None:
     broken: list[Row] = [{key: True} for key in ("mask_sample", "agent_timed_out", "eval_timed_out")]
     broken += [{"error_kind": "sandbox"}, {"_ng_failure_class": "timeout"}, {"agent_error_kind": "context_window"}]

@@ -54,6 +54,32 @@ def test_what_a_person_does_and_the_harness_tells(tmp_path: Path) -> None:
     assert (trace.cwd, trace.source_meta, log.losses) == ("/w", {"openhands_version": "0.58"}, [])
 
 
+@pytest.mark.parametrize(
+    ("text", "reasoning", "kept"),
+    [
+        ("<think>Look first.\n</think>\n\nI look.", "Look first.\n", None),
+        ("<think>Look first.</think>", "Look first.", None),
+        ("<think>Look first.</think>I look.", "Look later.", "Look later."),
+        ("I look.", "Look first.", "Look first."),
+        ("Say <think>Look first.</think>", "Look first.", "Look first."),
+        ("<think>Look first.</think>", "", None),
+    ],
+    ids=["with_words", "alone", "other_thoughts", "no_tag", "tag_within", "no_field"],
+)
+@pytest.mark.parametrize("kind", ["act", "message"])
+def test_thoughts_that_stand_in_the_text_are_told_once(
+    tmp_path: Path, kind: str, text: str, reasoning: str, kept: str | None
+) -> None:
+    if kind == "act":
+        event = {**make_new_act("e2", "c1", "r1", text), "reasoning_content": reasoning}
+    else:
+        said = {"role": "assistant", "content": [{"type": "text", "text": text}], "reasoning_content": reasoning}
+        event = {"id": "e2", "source": "agent", "kind": "MessageEvent", "llm_message": said}
+    trace, _ = read_log(tmp_path, NEW_TASK, event, make_new_result("e3", "c1", "ok"))
+    turn = trace.messages[1]
+    assert (turn.text, turn.reasoning_content) == (text, kept)
+
+
 @pytest.mark.parametrize("generation", ["old", "new"])
 def test_a_condensation_leaves_events_out(tmp_path: Path, generation: str) -> None:
     if generation == "old":

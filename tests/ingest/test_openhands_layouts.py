@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.ingest.test_openhands import DONE, NEW_DONE, NEW_TASK, ROOT, TASK, ma
 from tests.ingest.test_openhands_files import write_conversation, write_events, write_page
 from tests.ingest.test_openhands_output import FAILED, SOLVED, read_one, write_rows
 from tests.ingest.test_swe_agent import read
+from tracemill.errors import InputError
 from tracemill.ingest import get_source
 from tracemill.ingest.inventory import locate_files
 from tracemill.ingest.openhands.reader import SOURCE
@@ -74,6 +76,26 @@ def test_no_trajectory_of_swe_agent_is_taken() -> None:
     assert SOURCE.is_session_file(path)
     assert SOURCE.read_head(path) is None
     assert [trace.source_kind for trace in AUTO.read_file(path, read(SOURCE, path)[1], ReadOptions())] == ["swe_agent"]
+
+
+@pytest.mark.parametrize("missing", ["none", "default", "beside", "both"])
+def test_folders_beside_the_default_one_are_read_with_it(tmp_path: Path, missing: str) -> None:
+    """The agent server keeps its conversations in folders of their own."""
+    places = {name: tmp_path / name for name in ("conversations", "agent-canvas/conversations", "agent-canvas/dev")}
+    for number, (name, place) in enumerate(places.items()):
+        if missing != "both" and (missing == "none" or (name == "conversations") == (missing == "beside")):
+            write_conversation(place / f"c{number}", f"c{number}", NEW_TASK)
+    default, *beside = map(str, places.values())
+    source = replace(SOURCE, default_dir=default, default_files=tuple(beside))
+    if missing == "both":
+        with pytest.raises(InputError, match="no such folder"):
+            locate_files(source, None)
+        return
+    found = [path.parent.relative_to(tmp_path).as_posix() for path in locate_files(source, None)[1]]
+    read = ["agent-canvas/conversations/c1", "agent-canvas/dev/c2"] if missing != "beside" else []
+    assert found == (["conversations/c0"] if missing != "default" else []) + read
+    if missing == "none":  # a folder that is named is read alone
+        assert len(locate_files(source, default)[1]) == 1
 
 
 def test_the_archive_of_a_conversation_is_one_session(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from functools import lru_cache
 from pathlib import Path
@@ -25,6 +25,8 @@ from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.trace import Trace
 
 NAME = "auto"
+#: What sources say of a row of another kind, in files whose rows are traces of their own.
+_STRANGER = "a row that holds no trace"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,10 @@ _COMPANIONS: tuple[_Companion, ...] = (
     _Companion(("openhands",), ("init.json", "llm_registry.json", "exp_config.json"), down=1),
     _Companion(("openhands",), ("agent_state.pkl", "conversation_stats.pkl"), down=1),
     _Companion(("openhands",), ("report.json",), ("resolved_ids", "resolved", "submitted_ids")),
-    _Companion(("openhands",), ("TASKS.json", "cost_report.jsonl", ".eventlog.lock")),
+    _Companion(("openhands",), ("TASKS.json", "cost_report.jsonl")),
+    _Companion(("openhands",), ("meta.json",), ("initial_message", "created_at", "forked_from_conversation_id")),
+    _Companion(("openhands",), (".eventlog.lock", ".eventlog-len-*.marker"), up=1),
+    _Companion(("openhands",), ("*",), up=1, down=2, folder="bash_events"),
     _Companion(("openhands",), ("*.json",), up=2, folder="llm_completions"),
     _Companion(("openhands",), ("instance_*.log",), up=1),
 )
@@ -120,6 +125,8 @@ class _Known:
     def __init__(self, sources: Sequence[Source]) -> None:
         self._sources = {source.name: source for source in sources}
         self._find = lru_cache(maxsize=65_536)(self._recognise)
+        # a folder may hold thousands of companions, all of the same traces
+        self._has_trace = lru_cache(maxsize=65_536)(self._look_for_trace)
 
     def _recognise(self, path: Path) -> tuple[Source, Head] | None:
         for source in self._sources.values():
@@ -147,7 +154,11 @@ class _Known:
                 companion.is_named(path)
                 and self._find(path) is None
                 and (not companion.keys or not read_leading_fields(path)[0].keys().isdisjoint(companion.keys))
-                and self._has_trace(path, companion)
+                and self._has_trace(
+                    path.parents[min(companion.up, len(path.parents) - 1)],
+                    companion,
+                    None if companion.folder else path.name,
+                )
                 for companion in _COMPANIONS
             )
         except OSError:
@@ -160,10 +171,10 @@ class _Known:
         other = path.with_name(path.name.removesuffix(ending) + twin.trace)
         return self._find(path) is None and self._is_of(other, twin.sources)
 
-    def _has_trace(self, path: Path, companion: _Companion) -> bool:
-        top = path.parents[min(companion.up, len(path.parents) - 1)]
+    def _look_for_trace(self, top: Path, companion: _Companion, but: str | None) -> bool:
+        """Whether a trace lies where the companion's traces do, named otherwise than ``but``."""
         for folder, folders, names in os.walk(top):
-            if any(self._is_of(Path(folder, name), companion.sources) for name in sorted(names) if name != path.name):
+            if any(self._is_of(Path(folder, name), companion.sources) for name in sorted(names) if name != but):
                 return True
             if len(Path(folder).parts) - len(top.parts) >= companion.down:
                 folders.clear()
@@ -188,6 +199,7 @@ class _Known:
             log.drop("foreign_file", detail="of no known format")
             return
         yield from found[0].read_file(path, log, options)
+        _advise(log, found[0].name)
 
     def list_entries(self, path: Path) -> tuple[Entry, ...] | None:
         """The entries of a file, their keys with the name of its source."""
@@ -203,3 +215,11 @@ class _Known:
         read = self._sources[name].read_entry
         if read is not None:
             yield from read(path, Entry(key, entry.head), log, options)
+            _advise(log, name)
+
+
+def _advise(log: LossLog, name: str) -> None:
+    """Say of rows of another kind than their file why they are lost: a file is read by one source."""
+    if any(loss.detail == _STRANGER for loss in log.losses):
+        told = f"{_STRANGER} of {name}, as which the file is read: name the format with --format, or split the file"
+        log.losses[:] = [replace(loss, detail=told) if loss.detail == _STRANGER else loss for loss in log.losses]

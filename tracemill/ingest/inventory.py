@@ -107,14 +107,16 @@ def locate_files(
     named = trace_dir if trace_dir is not None else str(source.default_dir)
     fetched = source.fetch_folder(named)
     root = (fetched or Path(named).expanduser()).resolve()
-    beside = [Path(name).expanduser() for name in source.default_files] if trace_dir is None else []
-    beside = [path for path in beside if path.is_file()]
+    pattern = file_pattern or source.file_pattern
+    places = [Path(name).expanduser() for name in source.default_files] if trace_dir is None else []
+    beside = [path for path in places if path.is_file()]
+    for folder in filter(Path.is_dir, places):
+        beside += sorted(filter(source.is_session_file, _find_files(folder, pattern, recursive=recursive)))
     if not root.exists() and not beside:
         hint = f" (the default of --format {source.name}); name another with --trace-dir" if trace_dir is None else ""
         raise InputError(f"{named}: no such folder{hint}; looked for {source.title} sessions")
     if root.is_file():
         return root, [root]
-    pattern = file_pattern or source.file_pattern
     named_so = list(_find_files(root, pattern, recursive=recursive))
     found = sorted(filter(source.is_session_file, named_so), key=attrgetter("parts"))  # as paths sort, but faster
     if not found and not beside:

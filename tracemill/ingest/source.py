@@ -148,7 +148,7 @@ class Source:
 
     * ``name``: as in ``--format``; ``title``: for people.
     * ``default_dir``: where the producer writes, ``~`` allowed; None where ``--trace-dir`` is required.
-    * ``default_files``: files outside ``default_dir`` that are read beside it where they are there.
+    * ``default_files``: files and folders outside ``default_dir`` that are read beside it where they are there.
     * ``file_pattern``: shell pattern of file names; ``is_session_file`` refuses the files in the same tree that are
       no sessions (cheap, by name alone).
     * ``read_head``: the ids of a file from its first bytes; None where the file is not of this format. Never raises

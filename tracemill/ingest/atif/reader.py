@@ -20,8 +20,9 @@ messages; steps of unknown source as injected user messages; tool definitions; u
 Dropped: token ids and log probabilities, costs of single steps, ``extra`` fields other than those named in the code;
 counted: steps that are no objects or have nothing that can be placed (``malformed_record``).
 
-Ids: ``trace_id`` is ``session_id``, else ``trajectory_id``, else the file's stem. ``root_session_id`` is the session's
-own, or ``agent.extra.parent_session_id`` where a file is a sub-agent's own (terminus-2's summarization agents).
+Ids: ``trace_id`` is ``session_id``, else ``trajectory_id``, else the name of the Harbor trial around the file (for a
+continuation ``<trial>:<part>``), else the file's stem. ``root_session_id`` is the session's own, the trial's, or
+``agent.extra.parent_session_id`` where a file is a sub-agent's own (terminus-2's summarization agents).
 
 Source: https://harborframework.com/docs/trajectory-format
 """
@@ -30,13 +31,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from tracemill.ingest.atif.harbor_trial import Verdict, read_verdict
+from tracemill.ingest.atif.companions import count_shared_fault
+from tracemill.ingest.atif.harbor_trial import Verdict, name_session, read_verdict
 from tracemill.ingest.atif.steps import StepReader
 from tracemill.ingest.atif.trajectory import (
     NO_TRAJECTORY,
@@ -104,7 +107,8 @@ def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace
     if not is_trajectory(document.trajectory):
         log.drop("foreign_file", detail=NO_TRAJECTORY)
         return iter(())
-    reader = _FileReader(path, log, read_verdict(path), document)
+    verdict = read_verdict(path, partial(count_shared_fault, path, log, SOURCE))
+    reader = _FileReader(path, log, verdict, document)
     reader.read(document.trajectory, None, ())
     return iter(finish_traces(reader.traces, log) if log.losses else reader.traces)
 
@@ -121,10 +125,10 @@ class _FileReader(msgspec.Struct):
 
     def read(self, found: Trajectory, parent: _Parent | None, places: tuple[int, ...]) -> None:
         """Read a trajectory and those in it; ``places``: where it stands, one place a level of nesting."""
-        trace_id = self._name_trace(found, parent, places)
+        trace_id, own_root = self._name_trace(found, parent, places)
         self.used_ids.add(trace_id)
         parent_id = parent.trace_id if parent else _find_parent_session(found)
-        root = parent.root_session_id if parent else parent_id or trace_id
+        root = parent.root_session_id if parent else parent_id or own_root
         trace = self._read_one(found, trace_id, root, parent_id, places)
         if trace.messages:
             self.traces.append(trace)
@@ -138,16 +142,18 @@ class _FileReader(msgspec.Struct):
             else:
                 self.log.drop("malformed_record", detail=f"subagent_trajectories[{number}] of {trace_id}"[:200])
 
-    def _name_trace(self, found: Trajectory, parent: _Parent | None, places: tuple[int, ...]) -> str:
+    def _name_trace(self, found: Trajectory, parent: _Parent | None, places: tuple[int, ...]) -> tuple[str, str]:
+        """The ids of a trace and of the root session that it would have of its own."""
         part = as_text(found.trajectory_id)
         own = as_text(found.session_id) or part
         if parent is None:
-            return own or self.path.stem
+            return (own, own) if own is not None else name_session(self.path.stem, self.verdict)
         if own is not None and own not in {*self.used_ids, parent.root_session_id}:
-            return own
+            return own, own
         place = places[-1]
         qualified = f"{parent.trace_id}:{place if part in (None, parent.trace_id) else part}"
-        return qualified if qualified not in self.used_ids else f"{qualified}:{place}"
+        name = qualified if qualified not in self.used_ids else f"{qualified}:{place}"
+        return name, name
 
     def _read_one(
         self, found: Trajectory, trace_id: str, root: str, parent_id: str | None, places: tuple[int, ...]
@@ -210,7 +216,8 @@ def _judge(trace: Trace, verdict: Verdict) -> Trace:
 
 def _describe_head(found: Trajectory, path: Path) -> Head:
     """The ids, and the first time among the steps; None where the steps were too long for the head."""
-    own_id = as_text(found.session_id) or as_text(found.trajectory_id) or path.stem
+    own_id = as_text(found.session_id) or as_text(found.trajectory_id)
+    own_id = own_id or name_session(path.stem, read_verdict(path))[1]
     steps = [step for step in as_list(found.steps) if isinstance(step, Step)]
     return Head(_find_parent_session(found) or own_id, _find_first_time(steps))
 

@@ -20,9 +20,9 @@ written as seconds since 1970. A date that a fork wrote in text is put into UTC 
 and ``source_meta["times_without_zone"]`` counts it.
 Not kept: raw responses, raw outputs, costs of single turns, the templates of the config.
 
-Ids: ``trace_id`` is the file's name without ``.traj`` and ``.json``; ``task_id`` is ``instance_id``. ``success`` and
-``reward`` come from the ``result.json`` of a Harbor trial around the file, else they are null: ``Submitted`` is no
-verdict.
+Ids: ``trace_id`` is the name of the Harbor trial around the file, else the file's name without ``.traj`` and ``.json``;
+``task_id`` is ``instance_id``. ``success`` and ``reward`` come from the ``result.json`` of the trial, else they are
+null: ``Submitted`` is no verdict.
 
 Source: SWE-agent/mini-swe-agent, ``docs/usage/output_files.md``, ``agents/default.py`` and ``models/``.
 """
@@ -30,9 +30,12 @@ Source: SWE-agent/mini-swe-agent, ``docs/usage/output_files.md``, ``agents/defau
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.atif.companions import count_shared_fault
+from tracemill.ingest.atif.harbor_trial import Verdict, name_session, read_verdict
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.json_fields import as_list, as_record, get_int, get_number, get_text
 from tracemill.ingest.lines import read_document
@@ -73,18 +76,19 @@ def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace
     if not is_trajectory(document):
         log.drop("foreign_file", detail="no object with messages and a trajectory_format of mini-swe-agent")
         return
-    trace = _read_run(as_record(document), path, log)
+    verdict = read_verdict(path, partial(count_shared_fault, path, log, SOURCE))
+    trace = _read_run(as_record(document), path, verdict, log)
     if trace is not None:
-        yield from finish_traces([add_verdict(trace, path)], log)
+        yield from finish_traces([add_verdict(trace, verdict)], log)
 
 
-def _read_run(run: Mapping[str, Any], path: Path, log: LossLog) -> Trace | None:
+def _read_run(run: Mapping[str, Any], path: Path, verdict: Verdict | None, log: LossLog) -> Trace | None:
     info = as_record(run.get("info"))
     config = as_record(info.get("config"))
     model = get_text(as_record(config.get("model")), "model_name")
     reader = MessageReader(log, model, get_text(info, "submission"))
     messages = reader.read(as_list(run.get("messages")))
-    trace_id = _name_trace(path)
+    trace_id, root_id = _name_trace(path, verdict)
     if not messages:
         log.drop("no_messages", detail=f"trajectory {trace_id}"[:200])
         return None
@@ -94,7 +98,7 @@ def _read_run(run: Mapping[str, Any], path: Path, log: LossLog) -> Trace | None:
         trace_id=trace_id,
         source_kind=SOURCE.name,
         source_path=str(path),
-        root_session_id=trace_id,
+        root_session_id=root_id,
         messages=messages,
         cwd=get_text(as_record(config.get("environment")), "cwd"),
         started_at=times[0] if times else None,
@@ -113,11 +117,12 @@ def _has_version(fields: Mapping[str, Any]) -> bool:
 
 def _describe_head(fields: Mapping[str, Any], path: Path) -> Head:
     times = (find_time(as_record(entry)) for entry in as_list(fields.get("messages")))
-    return Head(_name_trace(path), next((time for time in times if time), None))
+    return Head(_name_trace(path, read_verdict(path))[1], next((time for time in times if time), None))
 
 
-def _name_trace(path: Path) -> str:
-    return path.name.removesuffix(".json").removesuffix(".traj") or path.name
+def _name_trace(path: Path, verdict: Verdict | None) -> tuple[str, str]:
+    """The ids of the trace and of its root session."""
+    return name_session(path.name.removesuffix(".json").removesuffix(".traj") or path.name, verdict)
 
 
 def _describe_run(run: Mapping[str, Any], reader: MessageReader) -> dict[str, Any]:

@@ -29,7 +29,8 @@ false, else unknown), else the line of this very attempt in ``benchmark_results.
 and ``ground_truth``, the answer to the whole task; sub-agents share ``task_id`` and ``attempt``. In ``source_meta``:
 status, format retry, judge result, type and details, boxed answer, error, provider, kept tool results, and what a retry
 was told of this one.
-Dropped and counted: messages that are none (``malformed_record``), sessions without a message (``no_messages``).
+Dropped and counted: messages that are none (``malformed_record``), sessions without a message (``no_messages``),
+and, with the first log that they belong to, results that cannot be read.
 Dropped: ``step_logs`` (they repeat the messages), the rest of ``trace_data``, the line that counts the results of one
 text. What a run with ``keep_tool_result`` left out of its prompts is in the log, and so in the trace.
 
@@ -45,11 +46,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from tracemill.ingest.atif.companions import count_shared_fault
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.json_fields import as_record, dump_json, get_int, get_text
 from tracemill.ingest.lines import read_document
@@ -61,6 +64,7 @@ from tracemill.ingest.miroflow.verdict import (
     find_verdict,
     read_attempt_name,
     read_judgement,
+    tell_faults,
 )
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
@@ -86,6 +90,7 @@ def read_head(path: Path) -> Head | None:
 
 def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace]:
     """The main session of an attempt, then its sub-agents."""
+    tell_faults(path, partial(count_shared_fault, path, log, SOURCE))
     document = read_document(path, log)
     if document is None:
         return

@@ -12,11 +12,13 @@ The ``log_file_path`` at the top of a line is not used: with several attempts it
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.atif.companions import Tell, describe_failure, stamp_file
 from tracemill.ingest.json_fields import as_list, as_record, get_bool, get_int, get_text
 from tracemill.ingest.lines import read_rows
 from tracemill.ingest.source import LossLog, ReadOptions
@@ -68,19 +70,40 @@ def find_verdict(log_file: Path, name: AttemptName) -> bool | None:
     """Whether the benchmark's results call this attempt correct; None where they do not name it."""
     if name.task_id is None:
         return None
-    for folder in (log_file.parent, log_file.parent.parent):
-        path = folder / _RESULTS
-        try:
-            rows = list(read_rows(path, LossLog(path=str(path)), ReadOptions())) if path.is_file() else []
-        except OSError:
-            rows = []
-        for row in rows:
-            if row.value.get("task_id") != name.task_id:
-                continue
-            for attempt in map(as_record, as_list(row.value.get("attempts"))):
-                if _is_attempt(attempt, log_file, name):
-                    return _read_attempt(attempt)
+    for _, attempts, _ in _list_results(log_file):
+        for attempt in attempts.get(name.task_id, ()):
+            if _is_attempt(attempt, log_file, name):
+                return _read_attempt(attempt)
     return None
+
+
+def tell_faults(log_file: Path, tell: Tell) -> None:
+    """Tell what cannot be read of the results of a log."""
+    for results, _, read in _list_results(log_file):
+        if read.losses:
+            tell(results, read)
+
+
+def _list_results(log_file: Path) -> Iterator[tuple[Path, Mapping[str, Sequence[dict[str, Any]]], LossLog]]:
+    """The results that a log may be named in, the nearest first: attempts by task, and what was lost."""
+    for folder in (log_file.parent, log_file.parent.parent):
+        stamp = stamp_file(folder / _RESULTS)
+        if stamp is not None:
+            yield (stamp[0], *_load_results(*stamp))
+
+
+@lru_cache(maxsize=4)
+def _load_results(path: Path, _size: int, _changed_ns: int) -> tuple[Mapping[str, Sequence[dict[str, Any]]], LossLog]:
+    log = LossLog(path="")
+    attempts: dict[str, list[dict[str, Any]]] = {}
+    try:
+        for row in read_rows(path, log, ReadOptions()):
+            task_id = get_text(row.value, "task_id")
+            if task_id is not None:
+                attempts.setdefault(task_id, []).extend(map(as_record, as_list(row.value.get("attempts"))))
+    except OSError as error:
+        return attempts, describe_failure(error)
+    return attempts, log
 
 
 def _is_attempt(attempt: Mapping[str, Any], log_file: Path, name: AttemptName) -> bool:

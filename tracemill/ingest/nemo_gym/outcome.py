@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest.json_fields import as_record, dump_json, get_bool, get_int, get_number, get_text
+from tracemill.ingest.json_fields import as_record, dump_json, get_int, get_text
+from tracemill.ingest.outcomes import read_reward, read_success
 
 #: ``agent_error_kind`` is this whenever the agent's process printed anything: no error.
 _NO_AGENT_ERROR = "other"
@@ -16,22 +17,24 @@ _BROKEN_FLAGS = ("mask_sample", "agent_timed_out", "eval_timed_out", "invalid_ju
 _FAILED_STATES = ("failed", "cancelled")
 #: Why a verifier gave no verdict: it broke down itself, or the answer to compare with did.
 _NO_VERDICTS = ("unknown_error", "gold_execution_error")
+#: What a verdict stands in, read as chat rows and files of outcomes are: numbers and words may be text, true is 1.
+_VERDICT_FIELDS: Mapping[str, Callable[[Any], Any]] = {"resolved": read_success, "reward": read_reward}
 _CHUNK_BYTES = 1 << 20
 
 
 def find_success(row: Mapping[str, Any], threshold: float | None = None) -> bool | None:
     """Whether the rollout solved its task; None where nobody knows.
 
-    ``resolved`` decides where the row has it, else the reward: 1 is true, 0 is false, anything else unknown. With a
+    ``resolved`` decides where it can be read, else the reward: 1 is true, 0 is false, anything else unknown. With a
     ``threshold`` a reward from it on is true and one below it false. Where the sample is masked, or the agent or the
     evaluation broke down, the verdict is about the breakdown and nothing is known.
     """
     if has_broken_down(row) or _is_unverified(row):
         return None
-    resolved = get_bool(row, "resolved")
+    resolved = _read(row, "resolved")
     if resolved is not None:
         return resolved
-    reward = get_number(row, "reward")
+    reward = _read(row, "reward")
     if reward is None:
         return None
     if threshold is not None:
@@ -41,7 +44,14 @@ def find_success(row: Mapping[str, Any], threshold: float | None = None) -> bool
 
 def find_reward(row: Mapping[str, Any]) -> float | None:
     """The reward; None where nobody looked at the answer: then the configuration says what stands there."""
-    return None if _is_unverified(row) else get_number(row, "reward")
+    return None if _is_unverified(row) else _read(row, "reward")
+
+
+def list_unread(row: Mapping[str, Any]) -> list[str]:
+    """The fields of the verdict that say something, but nothing that can be read."""
+    if _is_unverified(row):
+        return []
+    return [key for key in _VERDICT_FIELDS if not _is_blank(row.get(key)) and _read(row, key) is None]
 
 
 def has_broken_down(row: Mapping[str, Any]) -> bool:
@@ -79,6 +89,15 @@ def find_task_id(row: Mapping[str, Any], path: Path) -> str | None:
         return None
     text = dump_json(asked)
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:16] if text else None
+
+
+def _read(row: Mapping[str, Any], key: str) -> Any:
+    value = row.get(key)
+    return None if _is_blank(value) else _VERDICT_FIELDS[key](value)
+
+
+def _is_blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip())
 
 
 def _is_unverified(row: Mapping[str, Any]) -> bool:

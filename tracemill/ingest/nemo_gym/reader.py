@@ -21,9 +21,9 @@ result that answers no call and comes right after a turn without calls is what t
 message. Calls of tools that the provider ran have their results in them (see ``hosted.py``). An output that is a list
 of states, as Aviary's agent writes it (``return_transitions``), is read as the conversation that they grow into.
 ``success`` is null where the row is masked or the agent, its machine or the evaluation broke down.
-Dropped and counted: items of unknown type or role (``unknown_record_type``), without a needed field
-(``malformed_record``), results whose call is not there (``unpaired_result``). Dropped: token ids and log probabilities,
-encrypted reasoning, sampling settings, patches, the judge's own conversations, configuration of the run.
+Dropped and counted: items of unknown type or role (``unknown_record_type``), without a needed field and verdicts that
+cannot be read (``malformed_record``), results whose call is not there (``unpaired_result``). Dropped: token ids and log
+probabilities, encrypted reasoning, sampling settings, patches, the judge's own conversations, configuration of the run.
 
 A sub-agent whose conversation the row tells is a trace of its own, ``<rollout>:<invocation>`` (see ``invocations.py``).
 Where verification was skipped the reward is one of the configuration: it is null.
@@ -41,11 +41,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from tracemill.ingest.json_fields import as_record, format_time, get_int, get_text, read_tool_definitions
+from tracemill.ingest.json_fields import as_record, dump_json, format_time, get_int, get_text, read_tool_definitions
 from tracemill.ingest.lines import Row, read_rows
 from tracemill.ingest.nemo_gym.invocations import read_subagents
 from tracemill.ingest.nemo_gym.items import ItemReader
-from tracemill.ingest.nemo_gym.outcome import find_reward, find_success, find_task_id
+from tracemill.ingest.nemo_gym.outcome import find_reward, find_success, find_task_id, list_unread
 from tracemill.ingest.openai_chat.parts import read_usage
 from tracemill.ingest.openai_chat.rows import (
     index_entries,
@@ -125,6 +125,8 @@ def _build_trace(path: Path, log: LossLog, row: Row, place: int) -> Trace | None
         return None
     usage = read_usage(as_record(response.get("usage")))
     reward, success = find_reward(row.value), find_success(row.value)
+    for key in list_unread(row.value):
+        log.drop("malformed_record", row.line, f"rollout {trace_id}: {key} cannot be read", dump_json(row.value[key]))
     return Trace(
         trace_id=trace_id,
         source_kind=SOURCE.name,

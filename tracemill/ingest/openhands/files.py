@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.atif.companions import count_fault, describe_failure
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_int, get_text
 from tracemill.ingest.lines import read_document
 from tracemill.ingest.openhands.log import Event
@@ -105,13 +106,20 @@ def find_parent_state(path: Path) -> Path | None:
     return folder.parent.parent / STATE_FILE if folder.parent.name == _SUBAGENTS else None
 
 
-def read_metadata(path: Path) -> dict[str, Any]:
+def read_metadata(path: Path, log: LossLog) -> dict[str, Any]:
     """What 0.x, the web interface or the agent server says of a session beside its files; empty where nothing."""
+    read = LossLog(path="")
     name = _EXPORTED_METADATA if _is_exported(path) or path.name == STATE_FILE else _METADATA_FILE
+    file = get_folder(path) / name
     try:
-        return as_record(read_document(get_folder(path) / name, LossLog(path="")))
-    except OSError:
+        return as_record(read_document(file, read))
+    except FileNotFoundError:
         return {}
+    except OSError as error:
+        read = describe_failure(error)
+        return {}
+    finally:
+        count_fault(path, log, file, read)
 
 
 def read_event_files(path: Path, log: LossLog, limit: int | None = None) -> Iterator[Event]:

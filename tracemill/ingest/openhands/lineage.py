@@ -26,9 +26,9 @@ def is_state(value: Any) -> bool:
     return isinstance(record.get("execution_status"), str) and "llm" in as_record(record.get("agent"))
 
 
-def identify(path: Path, state: Mapping[str, Any]) -> Session:
+def identify(path: Path, state: Mapping[str, Any], log: LossLog) -> Session:
     """A session with its state and what is told beside it, and the sessions above it."""
-    told = read_metadata(path)
+    told = read_metadata(path, log)
     own_id = _name_folder(state, path)
     above: list[str] = []
     place, named = _find_above(path, told)
@@ -41,7 +41,7 @@ def identify(path: Path, state: Mapping[str, Any]) -> Session:
         if name in (own_id, *above):  # a circle
             break
         above.append(name)
-        place, named = _find_above(place, read_metadata(place))
+        place, named = _find_above(place, read_metadata(place, LossLog(path="")))
     parent = above[0] if above else None
     return Session(own_id, path, above[-1] if above else "", parent, state=state, metadata=told)
 

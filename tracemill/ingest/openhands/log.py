@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from tracemill.ingest.content_parts import Content, read_content
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_text
 from tracemill.ingest.model_turn import ModelTurn
+from tracemill.ingest.openai_chat.parts import split_thoughts
 from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import SELF, Message, Origin
@@ -144,6 +145,13 @@ def add_content(turn: ModelTurn, content: Content) -> None:
         turn.add_text(content)
     else:
         turn.parts += content
+
+
+def add_thoughts(turn: ModelTurn, record: Mapping[str, Any], content: Content) -> None:
+    """Append what the model thought to its turn, unless ``content`` begins with just that, in ``<think>``."""
+    thoughts = find_reasoning(record)
+    if split_thoughts(content)[0] != thoughts.strip():
+        turn.add_reasoning(thoughts)
 
 
 def find_origin(content: Content) -> Origin:

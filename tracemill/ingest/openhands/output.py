@@ -14,13 +14,13 @@ Source: OpenHands/OpenHands, ``evaluation/utils/shared.py``, ``evaluation/benchm
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from tracemill.ingest.atif.companions import describe_failure, stamp_file
 from tracemill.ingest.json_fields import (
     as_list,
     as_record,
@@ -42,6 +42,7 @@ REPORT_ENDINGS = (".swebench_eval.jsonl", ".report.json")
 #: These, and the predictions that it takes out of its output.
 NO_OUTPUTS = (*REPORT_ENDINGS, ".swebench.jsonl")
 REPORT_FILE = "report.json"
+_Told = Mapping[str, Mapping[str, Any]]
 _BROKEN = ("error_eval", "test_timeout", "test_errored")
 #: Lists of a report, in the order in which they decide, with what it says of the instances in them.
 _LISTS: tuple[tuple[str, Mapping[str, bool]], ...] = (
@@ -118,7 +119,7 @@ def find_verdict(record: Mapping[str, Any], path: Path) -> tuple[bool | None, fl
     """Success and reward of a row; each is None where nobody says. A verdict of a broken evaluation is none."""
     result = as_record(record.get("test_result"))
     inner = as_record(result.get("result"))
-    beside = read_reports(path).get(_get_instance(record) or "", {})
+    beside = read_reports(path)[0].get(_get_instance(record) or "", {})
     reports = (record.get("report"), record.get("fine_grained_report"), result.get("report"))
     places = (*map(as_record, reports), record, inner, result, beside)
     told = next((place for place in places if _read_flag(place, "resolved") is not None), {})
@@ -138,32 +139,28 @@ def find_verdict(record: Mapping[str, Any], path: Path) -> tuple[bool | None, fl
     return success, reward
 
 
-def read_reports(path: Path) -> Mapping[str, Mapping[str, Any]]:
-    """What the reports beside an output say, by instance; empty where there are none."""
+def read_reports(path: Path) -> tuple[_Told, Mapping[Path, LossLog]]:
+    """What the reports beside an output say, by instance, and what was lost in each; empty where there are none."""
     files = (*(path.with_suffix(ending) for ending in REPORT_ENDINGS), path.with_name(REPORT_FILE))
-    stamps: list[tuple[Path, int, int]] = []
-    for file in files:
-        try:
-            status = file.stat()
-        except OSError:
-            continue
-        stamps.append((file, status.st_size, status.st_mtime_ns))
-    return _load_reports(tuple(stamps))
+    return _load_reports(tuple(stamp for file in files if (stamp := stamp_file(file)) is not None))
 
 
 @lru_cache(maxsize=16)
-def _load_reports(stamps: tuple[tuple[Path, int, int], ...]) -> Mapping[str, Mapping[str, Any]]:
+def _load_reports(stamps: tuple[tuple[Path, int, int], ...]) -> tuple[_Told, Mapping[Path, LossLog]]:
     told: dict[str, Mapping[str, Any]] = {}
+    logs: dict[Path, LossLog] = {}
     for file, _, _ in stamps:
-        with suppress(OSError):
-            for own_id, report in _read_report(file):
+        logs[file] = LossLog(path="")
+        try:
+            for own_id, report in _read_report(file, logs[file]):
                 told.setdefault(own_id, report)
-    return told
+        except OSError as error:
+            logs[file] = describe_failure(error)
+    return told, logs
 
 
-def _read_report(file: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _read_report(file: Path, log: LossLog) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Instances of a report with what it says of them."""
-    log = LossLog(path=str(file))
     if file.suffix == ".jsonl":
         for row in read_rows(file, log, ReadOptions()):
             if (own_id := _get_instance(row.value)) is not None:

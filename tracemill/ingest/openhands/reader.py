@@ -36,10 +36,10 @@ Not kept: costs of single calls, changes of state, confirmations, hooks, risks, 
 result), raw responses; the sentences in which 0.x wraps the context of the workspace, and the lines that it adds to a
 command's output (folder, exit code), as no file has them.
 
-Ids: ``trace_id`` is the state's ``id`` (folder name without one), the first event's id in a log, the file's stem for a
-list, the instance (with ``:attempt_<n>`` where the row tells) for the harness; ``<caller>:<agent>_<event>`` for a
-delegate. ``success``, ``reward`` and ``task_id`` come from the row of the harness, or from the ``result.json`` of a
-Harbor trial around the file, else they are null.
+Ids: ``trace_id`` is the state's ``id`` (folder name without one), the first event's id in a log, the name of the Harbor
+trial around a list (the file's stem without one), the instance (with ``:attempt_<n>`` where the row tells) for the
+harness; ``<caller>:<agent>_<event>`` for a delegate. ``success``, ``reward`` and ``task_id`` come from the row of the
+harness, or from the ``result.json`` of a Harbor trial around the file, else they are null.
 
 Source: OpenHands/OpenHands 0.58, ``openhands/events`` (``serialization``, ``event_store.py``, ``stream.py``),
 ``openhands/storage/locations.py``; OpenHands/software-agent-sdk, ``openhands/sdk/event``,
@@ -50,14 +50,17 @@ OpenHands/OpenHands-CLI, ``openhands_cli/locations.py`` (the default folder).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from tracemill.ingest.atif.companions import count_fault, count_shared_fault
+from tracemill.ingest.atif.harbor_trial import Verdict, name_session, read_verdict
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_text
-from tracemill.ingest.lines import Row, read_document, read_rows
+from tracemill.ingest.lines import Row, index_lines, read_document, read_rows
 from tracemill.ingest.openai_chat.rows import index_entries, number_rows, peek_rows, read_entry_rows
 from tracemill.ingest.openhands.files import (
     STATE_FILE,
@@ -72,7 +75,14 @@ from tracemill.ingest.openhands.files import (
 )
 from tracemill.ingest.openhands.lineage import identify, is_state
 from tracemill.ingest.openhands.log import Event
-from tracemill.ingest.openhands.output import NO_OUTPUTS, REPORT_FILE, describe_row, is_output, read_row
+from tracemill.ingest.openhands.output import (
+    NO_OUTPUTS,
+    REPORT_FILE,
+    describe_row,
+    is_output,
+    read_reports,
+    read_row,
+)
 from tracemill.ingest.openhands.session import SOURCE_KIND, Session, build_traces, is_event
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.swe_agent.verdict import add_verdict
@@ -104,30 +114,32 @@ def read_head(path: Path) -> Head | None:
     if is_event_file(path):
         return _describe_event_files(path)
     if is_event(first := peek_first_item(path)):
-        return _describe_event(as_record(first), path.stem)
+        return _describe_event(as_record(first), _name_file(path)[1])
     document = read_document(path, LossLog(path=str(path)))
     if is_state(document):
-        return _describe_folder(identify(path, as_record(document)), path)
+        return _describe_folder(identify(path, as_record(document), LossLog(path="")), path)
     found = next((as_record(item) for item in _list_items(document) if is_event(item)), None)
-    return None if found is None else _describe_event(found, path.stem)
+    return None if found is None else _describe_event(found, _name_file(path)[1])
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     if path.suffix == ".jsonl":
         rows, is_harness = _tell_rows(read_rows(path, log, options))
         if is_harness:
+            _count_report_faults(path, log)
             yield from _read_outputs(path, rows, log)
             return
         traces = _read_log(path, rows, log)
     elif is_event_file(path):
         events = list(read_event_files(path, log))
-        traces = _read_events(events, _name_session(path), log)
+        traces = _read_events(events, _name_session(path, log), log)
     else:
         document = read_document(path, log)
         if document is None:
             return
         traces = _read_document(document, path, log)
-    yield from finish_traces([_add_verdict(trace, path) for trace in traces], log)
+    verdict = _read_verdict(path, log) if traces else None
+    yield from finish_traces([add_verdict(trace, verdict) for trace in traces], log)
 
 
 def list_entries(path: Path) -> tuple[Entry, ...] | None:
@@ -140,14 +152,21 @@ def list_entries(path: Path) -> tuple[Entry, ...] | None:
 
 def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The traces of one instance."""
+    if next(index_lines(path), (0,))[0] == entry.key[0]:  # what is wrong beside the file is counted once
+        _count_report_faults(path, log)
     yield from _read_outputs(path, read_entry_rows(path, entry, log, options), log)
 
 
-def _add_verdict(trace: Trace, path: Path) -> Trace:
+def _read_verdict(path: Path, log: LossLog) -> Verdict | None:
     """The verdict of a Harbor trial; its folder has the session under ``agent/sessions/<id>``."""
-    labelled = add_verdict(trace, path)
-    is_far = labelled is trace and (path.name == STATE_FILE or is_event_file(path))
-    return add_verdict(trace, get_folder(path).parent) if is_far else labelled
+    verdict = read_verdict(path, partial(count_shared_fault, path, log, SOURCE))
+    is_far = verdict is None and (path.name == STATE_FILE or is_event_file(path))
+    return read_verdict(get_folder(path).parent, partial(count_fault, path, log)) if is_far else verdict
+
+
+def _name_file(path: Path) -> tuple[str, str]:
+    """The ids of the trace and of the root session of a file that names none."""
+    return name_session(path.stem, read_verdict(path))
 
 
 def _find_first_row(path: Path) -> Row | None:
@@ -161,7 +180,7 @@ def _find_first_row(path: Path) -> Row | None:
 
 def _describe_row(row: Row, path: Path) -> Head:
     told = describe_row(row, 1)
-    return told[1] if told is not None else _describe_event(row.value, _name_log(row.value, path))
+    return told[1] if told is not None else _describe_event(row.value, _name_log(row.value, path)[1])
 
 
 def _describe_event(event: Mapping[str, Any], trace_id: str) -> Head:
@@ -170,12 +189,12 @@ def _describe_event(event: Mapping[str, Any], trace_id: str) -> Head:
 
 def _describe_event_files(path: Path) -> Head | None:
     first = next((e for e in read_event_files(path, LossLog(path=str(path))) if is_event(e.value)), None)
-    return None if first is None else _describe_event(first.value, _name_session(path).trace_id)
+    return None if first is None else _describe_event(first.value, _name_session(path, LossLog(path="")).trace_id)
 
 
-def _name_session(path: Path) -> Session:
+def _name_session(path: Path, log: LossLog) -> Session:
     """The session of event files without a state, with what is told beside them."""
-    told = read_metadata(path)
+    told = read_metadata(path, log)
     name = get_text(told, "id") or get_folder(path).name or path.stem
     model = get_text(told, "llm_model")
     return Session(name, path, metadata=told, metrics=as_record(told.get("metrics")), model=model)
@@ -186,8 +205,9 @@ def _describe_folder(session: Session, path: Path) -> Head:
     return Head(session.root_id or session.trace_id, format_time(first.value.get("timestamp")) if first else None)
 
 
-def _name_log(first: Mapping[str, Any], path: Path) -> str:
-    return get_text(first, "id") or path.stem
+def _name_log(first: Mapping[str, Any], path: Path) -> tuple[str, str]:
+    own_id = get_text(first, "id")
+    return _name_file(path) if own_id is None else (own_id, own_id)
 
 
 def _read_outputs(path: Path, rows: Iterable[Row], log: LossLog) -> Iterator[Trace]:
@@ -196,6 +216,13 @@ def _read_outputs(path: Path, rows: Iterable[Row], log: LossLog) -> Iterator[Tra
             yield from read_row(path, row, log)
         else:
             log.drop("malformed_record", row.line, "a row that holds no instance", dump_json(row.value))
+
+
+def _count_report_faults(path: Path, log: LossLog) -> None:
+    own = partial(count_fault, path, log)
+    shared = partial(count_shared_fault, path, log, SOURCE, depth=0)
+    for report, read in read_reports(path)[1].items():
+        (shared if report.name == REPORT_FILE else own)(report, read)
 
 
 def _tell_rows(rows: Iterator[Row]) -> tuple[Iterator[Row], bool]:
@@ -211,7 +238,8 @@ def _tell_rows(rows: Iterator[Row]) -> tuple[Iterator[Row], bool]:
 def _read_log(path: Path, rows: Iterable[Row], log: LossLog) -> list[Trace]:
     events = [Event(row.value, "event", row.line) for row in rows]
     first = next((event.value for event in events if is_event(event.value)), {})
-    traces = _read_events(events, Session(_name_log(first, path), path), log)
+    name, root_id = _name_log(first, path)
+    traces = _read_events(events, Session(name, path, root_id), log)
     is_cut = any(loss.reason == "cut_line" for loss in log.losses)
     return [replace(trace, is_partial=is_cut) for trace in traces]
 
@@ -224,7 +252,7 @@ def _list_items(document: Any) -> list[Any]:
 def _read_document(document: Any, path: Path, log: LossLog) -> list[Trace]:
     log.lines_read = 0  # the document is no event
     if is_state(document):
-        session = identify(path, as_record(document))
+        session = identify(path, as_record(document), log)
         events = list(read_event_files(path, log))
         leaf = get_text(session.state, "leaf_event_id")
         is_empty = leaf is None and session.state.get("head_is_empty") is True
@@ -240,7 +268,8 @@ def _read_document(document: Any, path: Path, log: LossLog) -> list[Trace]:
         log.losses.clear()
         log.drop("foreign_file", detail="no list of OpenHands events and no state of a conversation")
         return []
-    return _read_events(events, Session(path.stem, path), log)
+    name, root_id = _name_file(path)
+    return _read_events(events, Session(name, path, root_id), log)
 
 
 def _read_events(events: list[Event], session: Session, log: LossLog) -> list[Trace]:
@@ -257,6 +286,7 @@ SOURCE = Source(
     name=SOURCE_KIND,
     title="OpenHands",
     default_dir="~/.openhands/conversations",
+    default_files=("~/.openhands/agent-canvas/conversations", "~/.openhands/agent-canvas/dev_conversations"),
     file_pattern="*",
     is_session_file=is_session_file,
     read_head=read_head,

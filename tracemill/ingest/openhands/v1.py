@@ -18,7 +18,7 @@ from tracemill.ingest.json_fields import (
 )
 from tracemill.ingest.model_turn import ModelTurn
 from tracemill.ingest.openhands import acp
-from tracemill.ingest.openhands.log import Event, EventLog, add_content, find_origin, find_reasoning, read_blocks
+from tracemill.ingest.openhands.log import Event, EventLog, add_content, add_thoughts, find_origin, read_blocks
 from tracemill.trace import Message, ToolCall
 
 #: Kinds that steer the harness or report on it: no model sees them.
@@ -162,8 +162,9 @@ def _add_act(event: Event, time: str | None, out: EventLog) -> None:
     response_id = get_text(record, "llm_response_id")
     known = out.turns.get(response_id) if response_id is not None else None
     turn = known or ModelTurn(line=event.line or 0, timestamp=time)
-    add_content(turn, _read(record.get("thought"), event, out))
-    turn.add_reasoning(find_reasoning(record))
+    thought = _read(record.get("thought"), event, out)
+    add_content(turn, thought)
+    add_thoughts(turn, record, thought)
     call = _read_call(record)
     if call is None:
         out.refuse(event, "malformed_record", "an action without the name of its tool")
@@ -212,7 +213,7 @@ def _add_message(event: Event, time: str | None, out: EventLog) -> None:
             return
         turn = ModelTurn(line=event.line or 0, timestamp=time)
         add_content(turn, content)
-        turn.add_reasoning(find_reasoning(said))
+        add_thoughts(turn, said, content)
         if turn.is_empty:
             out.refuse(event, "malformed_record", "a message without content")
         else:

@@ -25,7 +25,8 @@ and the number of test runs. A row without ``run_id`` belongs to the run before 
 Outcome: ``success`` is the last word of ``tests``, ``final.test_result`` and ``run_end.state.last_test``; where there
 is none, the ``success`` that ``report.json`` gives this run. ``task_id`` comes from ``meta``, else from the report.
 Dropped and counted: rows of unknown kind (``unknown_record_type``), rows without what they need (``malformed_record``),
-a second ``run_start`` of one run without an end (``duplicate_row``), results without a call (``unpaired_result``).
+a second ``run_start`` of one run without an end (``duplicate_row``), results without a call (``unpaired_result``),
+and, with the first log that it belongs to, a ``report.json`` that cannot be read.
 Dropped: the output of tests that no prompt shows, ``obs.meta``, other fields of ``state``. Not told as messages: the
 notes of a reflection after which no prompt is logged that shows them (``source_meta`` has them).
 
@@ -35,12 +36,15 @@ Source: https://github.com/jbthejedi/llm-repo-agent (``trace.py``, ``agent.py``,
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
+from tracemill.ingest.atif.companions import count_shared_fault
 from tracemill.ingest.json_fields import dump_json
 from tracemill.ingest.lines import Row, read_head_rows, read_line_at, read_rows
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
+from tracemill.ingest.step_log.report import tell_faults
 from tracemill.ingest.step_log.rows import StepRow, list_runs, parse_row, read_time, refuse_row
 from tracemill.ingest.step_log.run import RunReader
 from tracemill.ingest.transcript import finish_traces
@@ -72,13 +76,22 @@ def read_head(path: Path) -> Head | None:
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The runs of one file, in the order in which they begin."""
+    tell_faults(path, partial(count_shared_fault, path, log, SOURCE))
     yield from finish_traces(_read_runs(read_rows(path, log, options), path, log), log)
 
 
 def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The run of one entry."""
+    tell_faults(path, partial(_count_fault, path, entry, log))
     rows = chain.from_iterable(read_line_at(path, place, log, options) for place in entry.key)
     yield from finish_traces(_read_runs(rows, path, log), log)
+
+
+def _count_fault(path: Path, entry: Entry, log: LossLog, report: Path, read: LossLog) -> None:
+    """Count what is wrong with a report, with the first run of a file."""
+    head = read_head(path)
+    if head is not None and head.root_session_id == entry.head.root_session_id:
+        count_shared_fault(path, log, SOURCE, report, read)
 
 
 def _read_runs(rows: Iterable[Row], path: Path, log: LossLog) -> list[Trace]:

@@ -20,10 +20,10 @@ trace, ``<id>:attempt_<n>``; the copy of the best one beside them is not read ag
 ``tokens_received`` are the trace's tokens. The working folder is that of the first step's state.
 Not kept: thoughts and actions of entries (they repeat the content), execution times, cached views of edited files.
 
-Ids: ``trace_id`` is the file's stem; ``task_id`` is ``problem_statement.id`` of the replay config, else the stem, which
-SWE-agent takes from it. A file has no times. ``success`` and ``reward`` come from the ``result.json`` of a Harbor trial
-around the file, else they are null: ``submitted`` is no verdict. ``model`` is null where a person or a replay took its
-place.
+Ids: ``trace_id`` is the name of the Harbor trial around the file, else the file's stem; ``task_id`` is that of the
+trial, else ``problem_statement.id`` of the replay config, else the stem, which SWE-agent takes from it. A file has no
+times. ``success`` and ``reward`` come from the ``result.json`` of the trial, else they are null: ``submitted`` is no
+verdict. ``model`` is null where a person or a replay took its place.
 
 Source: SWE-agent/SWE-agent, ``sweagent/types.py`` and ``sweagent/agent/agents.py``; docs ``usage/trajectories.md``.
 Read again in November 2026, after 1.1.0: entries and steps have no further fields.
@@ -33,11 +33,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
+from tracemill.ingest.atif.companions import count_shared_fault
+from tracemill.ingest.atif.harbor_trial import name_session, read_verdict
 from tracemill.ingest.document_head import read_leading_fields
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_number, get_text, parse_record
 from tracemill.ingest.lines import read_document
@@ -71,8 +74,8 @@ def is_trajectory(document: Any) -> bool:
 def read_head(path: Path) -> Head | None:
     fields, _ = read_leading_fields(path)
     if is_trajectory(fields) or _is_long_one(fields, path):
-        return Head(path.stem)
-    return Head(path.stem) if is_trajectory(read_document(path, LossLog(path=str(path)))) else None
+        return _describe_head(path)
+    return _describe_head(path) if is_trajectory(read_document(path, LossLog(path=str(path)))) else None
 
 
 def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace]:
@@ -82,8 +85,13 @@ def read_file(path: Path, log: LossLog, _options: ReadOptions) -> Iterator[Trace
     if not is_trajectory(document):
         log.drop("foreign_file", detail="no object with a history or a trajectory as SWE-agent writes them")
         return
-    traces = _read_document(as_record(document), path, log)
-    yield from finish_traces([add_verdict(trace, path) for trace in traces], log)
+    verdict = read_verdict(path, partial(count_shared_fault, path, log, SOURCE))
+    traces = _read_document(as_record(document), path, *name_session(path.stem, verdict), log)
+    yield from finish_traces([add_verdict(trace, verdict) for trace in traces], log)
+
+
+def _describe_head(path: Path) -> Head:
+    return Head(name_session(path.stem, read_verdict(path))[1])
 
 
 def _is_long_one(fields: Mapping[str, Any], path: Path) -> bool:
@@ -108,9 +116,10 @@ def _has_item(listed: Any, needed: str, others: Sequence[str]) -> bool:
     )
 
 
-def _read_document(document: Mapping[str, Any], path: Path, log: LossLog) -> list[Trace]:
+def _read_document(document: Mapping[str, Any], path: Path, name: str, root_id: str, log: LossLog) -> list[Trace]:
+    """The traces of a file, ``name`` being its own one; ``root_id`` is that of its session."""
     folder = path.parent.name
-    own_id = f"{path.stem}:{folder}" if _ATTEMPT_FOLDER.fullmatch(folder) else path.stem
+    own_id = f"{name}:{folder}" if _ATTEMPT_FOLDER.fullmatch(folder) else name
     attempts = as_list(document.get("attempts"))
     traces: list[Trace] = []
     is_best_there = False
@@ -118,12 +127,12 @@ def _read_document(document: Mapping[str, Any], path: Path, log: LossLog) -> lis
         attempt = as_record(item)
         if _is_run(attempt):
             is_best_there = is_best_there or attempt.get("history") == document.get("history")
-            traces += _read_run(attempt, f"{path.stem}:attempt_{number}", number, path, log)
+            traces += _read_run(attempt, f"{name}:attempt_{number}", number, path, log)
         else:
             log.drop("malformed_record", detail=f"attempts[{number}] is no run", content=dump_json(item))
     if _is_run(document) and not is_best_there:
         traces += _read_run(document, own_id, None, path, log)
-    return traces
+    return [replace(trace, root_session_id=root_id) for trace in traces]
 
 
 def _read_run(run: Mapping[str, Any], trace_id: str, attempt: int | None, path: Path, log: LossLog) -> list[Trace]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from msgspec.structs import replace
 
-from tracemill.ingest.atif.harbor_trial import read_verdict
+from tracemill.ingest.atif.harbor_trial import Verdict
 from tracemill.trace import Trace
 
 
-def add_verdict(trace: Trace, path: Path) -> Trace:
-    """The trace with task, reward and success of the ``result.json`` beside or above its file, where there is one."""
-    verdict = read_verdict(path)
+def add_verdict(trace: Trace, verdict: Verdict | None) -> Trace:
+    """The trace with task, reward and success of the trial around its file, where there is one."""
     if verdict is None:
         return trace
     meta = {**trace.source_meta, "trial_name": verdict.trial_name} if verdict.trial_name else trace.source_meta
