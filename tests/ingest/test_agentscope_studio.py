@@ -231,18 +231,6 @@ def test_a_bad_span_costs_itself_alone(tmp_path: Path, generation: str, attribut
     assert traces[0].dropped == {reason: 1}
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [(b"", "empty_file"), (b"hello", "foreign_file"), (b"SQLite format 3\x00 but no more", "unreadable_file")],
-)
-def test_malformed_files(tmp_path: Path, content: bytes, reason: str) -> None:
-    path = tmp_path / "database.sqlite"
-    path.write_bytes(content)
-    traces, log = db.read(path)
-    assert (traces, [loss.reason for loss in log.losses]) == ([], [reason])
-    assert (SOURCE.read_head(path), SOURCE.list_entries(path)) == (None, None)
-
-
 COLUMNS = ["id", "traceId", "parentSpanId", "name", "attributes", "startTimeUnixNano", "status", "conversationId"]
 KEYS = ["input", "output", "gen_ai", "role", "parts", "content"]
 ANY_JSON = st.recursive(

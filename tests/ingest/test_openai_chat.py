@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from contextlib import nullcontext
 from datetime import date
 from decimal import Decimal
 from functools import partial
@@ -214,7 +215,9 @@ def test_files_without_a_trace(tmp_path: Path) -> None:
             (path := tmp_path / name).write_bytes(content)
             traces, log = read(path)
             assert (traces, [loss.reason for loss in log.losses]) == ([], [reason])
-            assert (SOURCE.read_head(path), SOURCE.list_entries(path)) == (None, None)
+            assert SOURCE.list_entries(path) is None
+            with pytest.raises(OSError, match="damaged or cut") if reason == "unreadable_file" else nullcontext():
+                assert SOURCE.read_head(path) is None
 
 
 def write_table(path: Path, rows: list[Row]) -> Path:

@@ -98,14 +98,6 @@ def test_prompts_that_are_no_messages_are_no_traces(tmp_path: Path) -> None:
     assert SOURCE.read_head(tmp_path / "r.jsonl") is None
 
 
-@pytest.mark.parametrize("shape", ["trl", "text", "together", "openai"])
-def test_rows_of_two_answers_are_no_traces(tmp_path: Path, shape: str) -> None:
-    exporter, path = EXPORTERS["preference"], tmp_path / "rows.jsonl"
-    exporter.write_rows(path, [exporter.build_row(MINIMAL, ExportOptions(shape=shape))])
-    traces, log = read(path)
-    assert (traces, [loss.reason for loss in log.losses]) == ([], ["foreign_file"])
-
-
 @pytest.mark.parametrize("is_table", [False, True], ids=["jsonl", "parquet"])
 def test_rows_of_texts(tmp_path: Path, is_table: bool) -> None:
     alpaca = {"instruction": "Translate.", "input": "Moin", "output": "<think>hm</think>Hello", "system": "Be brief."}

@@ -122,7 +122,7 @@ def make_item(item: PromptMessage, timestamp: str | None, context: tuple[str, ..
     """A message of a prompt as one of a trace."""
     message = item.message
     if message is not None and message.role != "assistant":
-        message = replace(message, timestamp=timestamp)
+        message = replace(message, timestamp=message.timestamp or timestamp)
     return Item(item.mark, message, item.losses, context if item.is_summary else None)
 
 
@@ -149,6 +149,7 @@ class ReplyReader:
             if not self.reply.is_partial:
                 close_answer(conversation, answers)
             add_results(conversation, answers)
+            conversation.prompt = [_complete_prompt(item, answers) for item in conversation.prompt]
         main = max(self.conversations, key=lambda item: (len(item.spans), item.spans[0].start), default=None)
         return sorted(self.conversations, key=lambda item: item is not main)
 
@@ -251,6 +252,15 @@ def add_results(conversation: Conversation, answers: dict[str, ToolAnswer]) -> N
             if call.id not in answered and answer is not None and answer.content is not None:
                 result = Message("tool", answer.content, "tool", tool_call_id=call.id)
                 conversation.add_said(_complete(result, answer), answer.losses)
+
+
+def _complete_prompt(item: PromptMessage, answers: dict[str, ToolAnswer]) -> PromptMessage:
+    """A result that the first prompt holds already: of a call that this reply made in a span that is gone."""
+    message = item.message
+    answer = answers.get(message.tool_call_id or "") if message is not None and message.role == "tool" else None
+    if message is None or answer is None:
+        return item
+    return PromptMessage(item.mark, _complete(message, answer), item.name, item.losses)
 
 
 def _complete(message: Message, answer: ToolAnswer | None) -> Message:

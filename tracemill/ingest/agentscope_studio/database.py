@@ -5,8 +5,8 @@ Up to Studio 1.0.8 ``span_table`` has the columns ``spanKind`` and ``run_id``, f
 many short queries and no transaction: no lock is held between them, so a Studio that writes at the same time is not
 kept waiting; spans are only ever added. The attributes of a span, which repeat the whole prompt, are fetched one span
 at a time.
-Where the folder cannot be written to, SQLite cannot join the log of another process; then the file alone is read, and
-that is counted as ``log_not_joined``.
+Where SQLite cannot join the log of another process, as in a folder that cannot be written to, the file alone is read,
+and that is counted as ``log_not_joined``.
 
 Source: agentscope-ai/agentscope-studio, ``packages/server/src/models/Trace.ts`` and ``packages/server/src/migrations``.
 """
@@ -25,7 +25,7 @@ from tracemill.ingest.agentscope_studio.write_ahead import find_unread
 from tracemill.ingest.json_decode import decode_json
 from tracemill.ingest.json_fields import as_record, format_time, get_text, parse_record
 from tracemill.ingest.source import LossLog
-from tracemill.ingest.sqlite_files import open_read_only
+from tracemill.ingest.sqlite_files import find_file, open_read_only
 
 READ_ERRORS = (sqlite3.Error, UnicodeError, OverflowError, ValueError)
 #: The second is there while an upgrade is under way, or after one that failed.
@@ -88,10 +88,11 @@ def open_database(path: Path, log: LossLog | None = None) -> Generator[sqlite3.C
         sqlite3.Error: the file is no readable database. DatabaseLockedError: another program keeps it locked.
     """
     with closing(open_read_only(path, bytes)) as database:
-        before = find_unread(database, path) if log is not None else None
+        file = find_file(database)
+        before = find_unread(database, file) if log is not None else None
         yield database
         # a commit that is under way looks unread for a moment
-        after = find_unread(database, path) if before is not None else None
+        after = find_unread(database, file) if before is not None else None
         if log is not None and before is not None and after is not None and after[0] == before[0]:
             log.drop("log_not_joined", detail=f"{path.name}-wal: {after[1]}"[:300])
 

@@ -15,7 +15,8 @@ of the old generation, its ``attributes`` cut short::
      "output": {"content": [{"type": "text", "text": "408"}], "usage": {"input_tokens": 112, "output_tokens": 17}}}}
 
 A trace is one reply of an agent: the system prompt, the messages that it answers, its model turns and their results.
-What its prompts carry of earlier replies is left out (``source_meta["earlier_messages"]`` counts it). By run, a trace
+What its prompts repeat of the run's earlier replies is left out (``source_meta["earlier_messages"]`` counts it); what
+none of these told, such as the question of a reply whose first span cannot be read, stays. By run, a trace
 is all that an agent said with one memory; the first agent's has the run's id. An agent that another one called as a
 tool is a side chain, and so is what a tool or a memory asked a model beside the conversation.
 
@@ -55,7 +56,13 @@ from tracemill.ingest.agentscope_studio.database import (
 )
 from tracemill.ingest.agentscope_studio.traces import SOURCE_KIND, RunReader
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
-from tracemill.ingest.sqlite_files import MAGIC, DatabaseLockedError
+from tracemill.ingest.sqlite_files import (
+    MAGIC,
+    DatabaseDamagedError,
+    DatabaseLockedError,
+    describe_fault,
+    is_damage,
+)
 from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
 
@@ -78,7 +85,7 @@ def is_studio_database(path: Path) -> bool:
 
 
 def read_head(path: Path) -> Head | None:
-    """The first run of a database; None where it is none of Studio's. Raises: OSError: it cannot be read now."""
+    """The first run of a database; None where it is none of Studio's. Raises: OSError: it is locked, or damaged."""
     if not _has_magic(path):
         return None
     try:
@@ -86,7 +93,9 @@ def read_head(path: Path) -> Head | None:
             if not find_tables(database):
                 return None
             run = find_first_run(database)
-    except READ_ERRORS:
+    except READ_ERRORS as error:
+        if is_damage(error):
+            raise DatabaseDamagedError(describe_fault(error)) from error
         return None
     return Head(run.id, run.started_at) if run else Head(f"{SOURCE_KIND}:{path.name}")
 
@@ -101,7 +110,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
                 for run in list_runs(database, log) if find_tables(database) else []:
                     traces.extend(RunReader(database, run, path, log, _get_by(options)).read())
         except (*READ_ERRORS, DatabaseLockedError) as error:
-            log.drop("unreadable_file", detail=str(error)[:300])
+            log.drop("unreadable_file", detail=describe_fault(error))
     yield from finish_traces(traces, log)
 
 
@@ -131,7 +140,7 @@ def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> 
                 run = Run(entry.head.root_session_id, entry.head.started_at, places)
                 traces.extend(RunReader(database, run, path, log, _get_by(options)).read())
         except (*READ_ERRORS, DatabaseLockedError) as error:
-            log.drop("unreadable_file", detail=str(error)[:300])
+            log.drop("unreadable_file", detail=describe_fault(error))
     yield from finish_traces(traces, log)
 
 

@@ -1,7 +1,9 @@
 """Replies of a run → threads: what one agent said from reply to reply with one memory.
 
 The first prompt of a reply carries the replies before it. It is cut into the system prompt, what earlier replies hold,
-and what is new: the messages that this reply answers. An agent whose memory was emptied begins a new thread.
+and what is new: the messages that this reply answers, and before them what no reply of the thread holds, such as the
+question and the first steps of a reply whose own first span is gone. An agent whose memory was emptied begins a new
+thread.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from tracemill.ingest.agentscope_studio.replies import Reply
 from tracemill.ingest.agentscope_studio.spans import Spoken
 from tracemill.trace import Message
 
+_TURN_MARK = "assistant:"
 _FOLD_START, _FOLD_END = "<history>\n", "\n</history>"
 
 
@@ -32,8 +35,8 @@ class Agent:
 class Part:
     """One reply as part of a thread.
 
-    ``opening`` are the new messages that the reply answers, ``older`` those of the prompt that should be in earlier
-    replies but are in none of the thread's; ``carried`` counts all that the prompt carried of earlier replies.
+    ``opening`` are the new messages that the reply answers, ``older`` those before the last model turn of the prompt
+    that the replies before it neither told nor were given; ``carried`` counts what the prompt repeats of these replies.
     """
 
     reply: Reply
@@ -70,7 +73,7 @@ class Thread:
         if is_named and (agent.id, agent.name) != (self.agent.id, self.agent.name):
             return False
         last = self.last
-        if any(item.is_model_side and item.mark in last.known for item in prompt):
+        if _holds_latest(last, prompt) or _shares_turn(last.marks, prompt):
             return True
         if agent.id is not None and any(item.is_summary for item in prompt):
             return True
@@ -99,7 +102,7 @@ class Thread:
             is_system_new=any(id(item) in unseen for item in prompt[:start]),
             older=[make_item(item, None, context) for item in older],
             opening=[make_item(item, reply.started_at, context) for item in opened],
-            carried=len(prompt) - start - len(opening),
+            carried=len(prompt) - start - len(opening) - len(older),
         )
         last = next((item for item in reversed(prompt) if unfold_text(item)), None)
         if last is not None:
@@ -166,6 +169,22 @@ def unfold_text(item: PromptMessage) -> str:
     inner, end, after = rest.rpartition(_FOLD_END)
     is_folded = bool(start and end) and not after.strip() and (not before or before.startswith("# "))
     return inner if is_folded else ""
+
+
+def _holds_latest(last: Conversation, prompt: Sequence[PromptMessage]) -> bool:
+    """Whether a prompt holds what the model said last; any other turn tells little, as Ollama's ids come again.
+
+    What was said since the last prompt may not be remembered as it was said: then the last turn in that prompt counts.
+    """
+    said = [mark for mark in last.marks if mark.startswith(_TURN_MARK)][-1:]
+    wanted = {*said, *(mark for mark in last.extra if mark.startswith(_TURN_MARK))}
+    return any(item.mark in wanted for item in prompt)
+
+
+def _shares_turn(marks: Sequence[str], prompt: Sequence[PromptMessage]) -> bool:
+    """Whether two prompts begin alike, as far as a turn of the model: a memory from which the latest was taken."""
+    shared = count_shared(marks, prompt)
+    return any(item.is_model_side for item in prompt[:shared])
 
 
 def _grows(shorter: str, longer: str) -> bool:

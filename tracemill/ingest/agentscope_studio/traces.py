@@ -142,8 +142,7 @@ class RunReader:
         said: list[tuple[Item, Message]] = []
         for number, part in enumerate(parts):
             items = list(part.system) if number == 0 or part.is_system_new else []
-            items += part.older if self.by == "run" else []
-            for item in (*items, *part.opening, *part.conversation.items):
+            for item in (*items, *part.older, *part.opening, *part.conversation.items):
                 self.log.losses.extend(item.losses)
                 if item.message is not None:
                     said.append((item, item.message))
@@ -157,7 +156,6 @@ class RunReader:
         failures = [failure for part in parts for failure in part.conversation.failures]
         outputs = [part.conversation.structured_output for part in parts if part.conversation.structured_output]
         version = first.conversation.spans[0].row.get("instrumentationVersion")
-        carried = first.carried - (len(first.older) if self.by == "run" else 0)
         meta: dict[str, Any] = {
             "run_id": self.run.id,
             "project": get_text(row, "project"),
@@ -168,7 +166,7 @@ class RunReader:
             "agentscope_version": version.decode("utf-8", "replace") if isinstance(version, bytes) else None,
             "reply_number": first.number if self.by == "reply" else None,
             "reply_ids": [part.reply.trace_id for part in parts] if self.by == "run" else None,
-            "earlier_messages": carried or None,
+            "earlier_messages": first.carried or None,
             "model_failures": failures or None,
             "structured_outputs": outputs or None,
             "answer_tool": ANSWER_TOOL if any(part.conversation.has_answer_tool for part in parts) else None,

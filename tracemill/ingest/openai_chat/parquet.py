@@ -21,6 +21,14 @@ from tracemill.ingest.json_fields import as_list, as_record, parse_json
 from tracemill.ingest.lines import Row
 from tracemill.ingest.openai_chat.hub import find_origin
 from tracemill.ingest.openai_chat.parts import soften
+from tracemill.ingest.openai_chat.preference import (
+    ANSWER_FIELDS,
+    PROMPT_FIELDS,
+    expand_rows,
+    find_row_name,
+    mark_answer,
+    name_answer,
+)
 from tracemill.ingest.openai_chat.row_messages import ALPACA_FIELDS, CHAT_FIELDS, HALF_FIELDS
 from tracemill.ingest.openai_chat.rows import stream_traces
 from tracemill.ingest.openai_chat.trace import (
@@ -36,7 +44,11 @@ from tracemill.trace import Trace
 
 _MAGIC = b"PAR1"
 _BATCH_ROWS = 64
-_HEAD_ROWS = 40
+_HEAD_ROWS = 1000
+#: Columns that are read whatever their type.
+_NESTED_FIELDS = frozenset(
+    [*CHAT_FIELDS, *OTHER_FIELDS, *PROMPT_FIELDS, *(name for pair in ANSWER_FIELDS for name in pair)]
+)
 _ID_FIELDS = frozenset({"id", "trace_id", "task_id", "instance_id"})
 #: What decoding can raise; ``OSError`` is pyarrow's word for damaged pages too.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError)
@@ -49,15 +61,21 @@ def read_table_head(path: Path) -> Head | None:
     """The head of the first row that is surely of a chat dataset, among the first of the file.
 
     Raises:
-        OSError: the file cannot be opened or read.
+        OSError: the file cannot be opened or read, or is damaged.
     """
     log = LossLog(path=str(path))
     with _open_table(path, log) as table:
-        for group in islice(_list_groups(table, path), 1) if table is not None else ():
+        if table is None and log.losses[0].reason == "unreadable_file":
+            raise OSError(log.losses[0].detail)
+        left = _HEAD_ROWS
+        for group in _list_groups(table, path) if table is not None else ():
             assert table is not None
-            for row in islice(_read_group(table, group, log), _HEAD_ROWS):
+            for row, _ in expand_rows((row, 1) for row in islice(_read_group(table, group, log), left)):
                 if is_chat_row(row.value):
-                    return describe_head(row.value, _name(group, row))
+                    return describe_head(row.value, find_row_name(row, _name(group, row)))
+            left -= len(group[2])
+            if left <= 0:
+                return None
     return None
 
 
@@ -91,9 +109,9 @@ def read_table(path: Path, log: LossLog, source_kind: str, entry: Entry | None =
                 yield from ((row, 1) for row in _read_group(table, group, log))
 
         def build(row: Row, _place: int) -> Trace | None:
-            return build_trace(row.value, _name(current[0], row), row.line, origin, log, source_kind)
+            return mark_answer(build_trace(row.value, _name(current[0], row), row.line, origin, log, source_kind), row)
 
-        yield from stream_traces(number_rows(), log, is_conversation, build, is_known=entry is not None)
+        yield from stream_traces(expand_rows(number_rows()), log, is_conversation, build, is_known=entry is not None)
 
 
 @contextmanager
@@ -117,9 +135,9 @@ def _load_schema(file: Any, log: LossLog) -> pq.ParquetFile | None:
         table = pq.ParquetFile(file)
         columns = _choose_columns(table)
     except _DAMAGE as error:
-        log.drop("unreadable_file", detail=_describe_error(error))
+        log.drop("unreadable_file", detail=f"the file is damaged or cut: {_describe_error(error)}"[:300])
         return None
-    wanted = [*((name,) for name in CHAT_FIELDS), HALF_FIELDS, ALPACA_FIELDS]
+    wanted = [*((name,) for name in CHAT_FIELDS), HALF_FIELDS, ALPACA_FIELDS, *ANSWER_FIELDS]
     if not any(set(fields) <= set(columns) for fields in wanted):
         log.drop("foreign_file", detail="no column of conversations")
         return None
@@ -132,7 +150,7 @@ def _choose_columns(table: pq.ParquetFile) -> list[str]:
     for field in table.schema_arrow:
         kind = field.type
         is_plain = not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-        if is_plain or field.name in CHAT_FIELDS or field.name in OTHER_FIELDS:
+        if is_plain or field.name in _NESTED_FIELDS:
             chosen.append(field.name)
     return chosen
 
@@ -154,7 +172,7 @@ def _list_groups(table: pq.ParquetFile, path: Path) -> Iterator[_Group]:
 
 
 def _name(group: _Group, row: Row) -> str:
-    return group[2][row.line - group[1]]
+    return name_answer(row, group[2][row.line - group[1]])
 
 
 def _read_group(table: pq.ParquetFile, group: _Group, log: LossLog) -> Iterator[Row]:

@@ -1,11 +1,13 @@
 """Chat datasets → traces: rows with ``messages`` as OpenAI writes them, or ShareGPT's ``conversations``.
 
 TRL's rows of ``prompt`` and ``completion`` are read too, where both are lists of messages or both are texts, and
-Alpaca's of ``instruction``, ``input`` and ``output``: see ``row_messages.py``. Rows of two answers (``chosen`` and
-``rejected``) without a column of messages are not: a trace is what happened once, and nothing says that either did.
+Alpaca's of ``instruction``, ``input`` and ``output``: see ``row_messages.py``. A row of two answers (``chosen`` and
+``rejected``, or as the services name them) is two traces, see ``preference.py``: ``<id>:chosen``, ``<id>:rejected``,
+with ``source_meta["preference"]`` and the row's number in ``source_meta["pair"]``, and without a verdict.
 
-Files: any ``*.jsonl`` or ``*.parquet`` of such rows, also tracemill's own ``sft.jsonl``. A dataset on the Hub is read
-by name, ``--trace-dir hf://datasets/OWNER/NAME``: see ``hub_address.py``.
+Files: any ``*.jsonl``, ``*.ndjson`` or ``*.parquet`` with such a row among its first 1,000 (and in the first MB), also
+tracemill's own ``sft.jsonl``. A dataset on the Hub is read by name, ``--trace-dir hf://datasets/OWNER/NAME``: see
+``hub_address.py``.
 
 A row is one trace. One literal row, and one of ShareGPT::
 
@@ -45,6 +47,7 @@ from pathlib import Path
 
 from tracemill.ingest.lines import Row, read_rows
 from tracemill.ingest.openai_chat.hub import fetch_dataset
+from tracemill.ingest.openai_chat.preference import expand_rows, find_row_name, mark_answer, name_answer
 from tracemill.ingest.openai_chat.rows import (
     index_entries,
     name_row,
@@ -59,7 +62,7 @@ from tracemill.trace import Trace
 
 
 def is_session_file(path: Path) -> bool:
-    return path.suffix in (".jsonl", ".parquet")
+    return path.suffix.lower() in (".jsonl", ".ndjson", ".parquet")
 
 
 def read_head(path: Path) -> Head | None:
@@ -68,11 +71,11 @@ def read_head(path: Path) -> Head | None:
 
         return read_table_head(path)
     name = _name_lines(path)
-    for row, place in peek_rows(path):
+    for row, place in expand_rows(peek_rows(path, is_far=True)):
         if is_conversation(row.value):
             own_name = name(row, place)
             if is_chat_row(row.value):
-                return describe_head(row.value, own_name)
+                return describe_head(row.value, find_row_name(row, own_name))
     return None
 
 
@@ -85,9 +88,10 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     name = _name_lines(path)
 
     def build(row: Row, place: int) -> Trace | None:
-        return build_trace(row.value, name(row, place), row.line, str(path), log, SOURCE.name)
+        return mark_answer(build_trace(row.value, name(row, place), row.line, str(path), log, SOURCE.name), row)
 
-    yield from stream_traces(number_rows(read_rows(path, log, options)), log, is_conversation, build)
+    rows = expand_rows(number_rows(read_rows(path, log, options)))
+    yield from stream_traces(rows, log, is_conversation, build)
 
 
 def list_entries(path: Path) -> tuple[Entry, ...] | None:
@@ -102,9 +106,9 @@ def list_entries(path: Path) -> tuple[Entry, ...] | None:
         if not is_conversation(row.value):
             return None
         own_name = name(row, place)
-        return own_name, describe_head(row.value, own_name)
+        return own_name, describe_head(row.value, find_row_name(row, own_name))
 
-    return index_entries(path, describe)
+    return index_entries(path, describe, expand_rows)
 
 
 def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
@@ -118,22 +122,26 @@ def read_entry(path: Path, entry: Entry, log: LossLog, options: ReadOptions) -> 
 
     def build(row: Row, place: int) -> Trace | None:
         own_name = next(names, name_row(path, row.line, place))
-        return build_trace(row.value, own_name, row.line, str(path), log, SOURCE.name)
+        return mark_answer(build_trace(row.value, own_name, row.line, str(path), log, SOURCE.name), row)
 
-    rows = number_rows(read_entry_rows(path, entry, log, options))
+    rows = expand_rows(number_rows(read_entry_rows(path, entry, log, options)))
     yield from stream_traces(rows, log, is_conversation, build, is_known=True)
 
 
 def _is_parquet(path: Path) -> bool:
-    return path.suffix == ".parquet"
+    return path.suffix.lower() == ".parquet"
 
 
 def _name_lines(path: Path) -> Callable[[Row, int], str]:
     namer = RowNamer()
+    last = ((-1, -1), "")
 
     def name(row: Row, place: int) -> str:
+        nonlocal last
         where = str(row.line) if place == 1 else f"{row.line}.{place}"
-        return namer.name(row.value, name_row(path, row.line, place), where)
+        if last[0] != (row.line, place):  # else the second answer of a row
+            last = ((row.line, place), namer.name(row.value, name_row(path, row.line, place), where))
+        return name_answer(row, last[1])
 
     return name
 

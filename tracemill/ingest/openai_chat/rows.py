@@ -18,6 +18,7 @@ from tracemill.ingest.source import Entry, Head, Loss, LossLog, ReadOptions
 from tracemill.trace import Trace
 
 _MAX_LONG_LINES = 3
+_FAR_LINES, _FAR_BYTES = 1000, 1_000_000
 
 
 def number_rows(rows: Iterable[Row]) -> Iterator[tuple[Row, int]]:
@@ -34,34 +35,43 @@ def name_row(path: Path, line: int, place: int) -> str:
     return f"{path.stem}:{line}" if place == 1 else f"{path.stem}:{line}.{place}"
 
 
-def peek_rows(path: Path) -> Iterator[tuple[Row, int]]:
+def peek_rows(path: Path, *, is_far: bool = False) -> Iterator[tuple[Row, int]]:
     """The first rows of a file; of a file whose first line is very long, as many lines as it takes to tell what it is.
+
+    ``is_far``: further rows too, up to 1,000 lines and those that begin in the first MB.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
-    has_row = False
-    for pair in number_rows(read_head_rows(path)):
-        has_row = True
-        yield pair
-    if has_row or not _begins_as_object(path):
+    last = 0
+    for row, place in number_rows(read_head_rows(path)):
+        last = row.line
+        yield row, place
+    if (last and not is_far) or (not last and not _begins_as_object(path)):
         return
-    for _, _, rows in islice(index_lines(path), _MAX_LONG_LINES):
-        yield from number_rows(rows)
+    for number, offset, rows in islice(index_lines(path), _FAR_LINES if is_far else _MAX_LONG_LINES):
+        if is_far and offset > _FAR_BYTES:
+            return
+        if number > last:
+            yield from number_rows(rows)
 
 
-def index_entries(path: Path, describe: Callable[[Row, int], tuple[str, Head] | None]) -> tuple[Entry, ...] | None:
+def index_entries(
+    path: Path,
+    describe: Callable[[Row, int], tuple[str, Head] | None],
+    expand: Callable[[Iterable[tuple[Row, int]]], Iterable[tuple[Row, int]]] = lambda rows: rows,
+) -> tuple[Entry, ...] | None:
     """An entry for each line, if the file holds two traces or more; what is no trace goes with the first.
 
-    ``describe`` gives the name and the head of a row that is a trace. A key is ``(number of the line, offset in bytes,
-    names of its traces)``.
+    ``describe`` gives the name and the head of a row that is a trace, ``expand`` the rows that rows stand for. A key is
+    ``(number of the line, offset in bytes, names of its traces)``.
 
     Raises:
         OSError: the file cannot be opened or read.
     """
     found: list[tuple[tuple[int, int], list[tuple[str, Head]]]] = []
     for number, offset, rows in index_lines(path):
-        told = [named for row, place in number_rows(rows) if (named := describe(row, place)) is not None]
+        told = [named for row, place in expand(number_rows(rows)) if (named := describe(row, place)) is not None]
         found.append(((number, offset), told))
     every = [head for _, told in found for _, head in told]
     if len(every) < 2:
