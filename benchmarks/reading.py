@@ -10,6 +10,7 @@ What each leg and figure is: README.md beside this file.
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import resource
@@ -71,6 +72,7 @@ def read_ours(options: argparse.Namespace, start: Start) -> Counts:
     start()
     source, unread = get_source(options.format), set[str]()
     if options.leg in WORKERS:
+        gc.freeze()  # as a run does
         read = read_into_store(options.format, options.root, Path(options.scratch) / "store", workers=options.workers)
         return len(read.store), None, []
 
