@@ -65,7 +65,7 @@ REPORTS = (
 
 def make_trace(*middle: Message, goal: str = GOAL, answer: str = ANSWER, **fields: Any) -> Trace:
     messages = (Message("user", goal, "human"), *middle, Message("assistant", answer))
-    return Trace("t", "codex", "/s", "t", messages, cwd="/work/shop", **fields)
+    return Trace("t", "codex", "/s", "t", messages, cwd="/srv/shop", **fields)
 
 
 def do(number: int, name: str, arguments: str, output: str) -> tuple[Message, Message]:
@@ -74,10 +74,10 @@ def do(number: int, name: str, arguments: str, output: str) -> tuple[Message, Me
 
 
 LOOK = do(
-    1, "Read", '{"file_path": "/work/shop/src/price.py"}', "def round_total(lines): return sum(round(l) for l in lines)"
+    1, "Read", '{"file_path": "/srv/shop/src/price.py"}', "def round_total(lines): return sum(round(l) for l in lines)"
 )
 EDIT = do(
-    2, "Edit", '{"file_path": "/work/shop/src/price.py", "old_string": "sum(round", "new_string": "round(sum"}', "ok"
+    2, "Edit", '{"file_path": "/srv/shop/src/price.py", "old_string": "sum(round", "new_string": "round(sum"}', "ok"
 )
 PASSED = do(3, "Bash", '{"command": "pytest -q"}', "test_totals once rounded line: 4 passed in 0.1s")
 FAILED = do(3, "Bash", '{"command": "pytest -q"}', "1 failed, 3 passed in 0.1s")

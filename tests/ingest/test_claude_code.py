@@ -207,7 +207,7 @@ def test_the_system_prompt_and_tools_of_an_attachment(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "project"),
     [
-        ('{"version": 1, "entries": [{"sessionId": "s1", "projectPath": "/work/app"}]}', "/work/app"),
+        ('{"version": 1, "entries": [{"sessionId": "s1", "projectPath": "/srv/app"}]}', "/srv/app"),
         ("[1, 2]", "/repo"),
         ('{"entries": {"s1": 3}}', "/repo"),
         ("\x00{", "/repo"),
