@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from tests.ingest.claude_code_rows import Row, list_losses, make_row, read, read_rows, tell, use, write_rows
+from tracemill.ingest.claude_code.lines import read_claude_rows
 from tracemill.ingest.claude_code.reader import SOURCE
+from tracemill.ingest.source import LossLog, ReadOptions
 
-SIZES = (10, 30_000, 65_000, 65_100, 500, 300_000, 20)
+SIZES = (10, 30_000, 65_000, 65_100, 131_000, 500, 600_000, 20)
 LETTERS = ("x", "\u00e4", "\u4e2d", "\U0001f600")
 
 
@@ -41,6 +43,33 @@ def test_a_bad_line_costs_itself_alone(tmp_path: Path, place: int) -> None:
     assert [len(text) for _, text in tell(trace)] == [2 + size for size in SIZES]
     assert list_losses(log) == [("bad_json", place + 1)]
     assert log.lines_read == len(lines)
+
+
+@pytest.mark.parametrize("ending", ["\r\n", "\n\n", "\n \n", "\n"], ids=["CRLF", "blank line", "white line", "plain"])
+@pytest.mark.parametrize("glued", [False, True], ids=["apart", "glued"])
+def test_lines_keep_their_numbers_whatever_stands_between_them(tmp_path: Path, ending: str, glued: bool) -> None:
+    rows = [json.dumps(row) for row in make_rows("x")[:2]]
+    bad = json.dumps({"type": "user", "uuid": "u9", "message": 5})
+    path = tmp_path / "s1.jsonl"
+    path.write_bytes(("".join(rows) + ending if glued else ending.join(rows) + ending).encode() + bad.encode())
+    (trace,), log = read(path)
+    assert [len(text) for _, text in tell(trace)] == [2 + size for size in SIZES[:2]]
+    lines_between = 2 if ending.count("\n") == 2 else 1
+    assert list_losses(log) == [("malformed_record", 1 + (1 if glued else 2) * lines_between)]
+    assert log.notes == ({"glued_objects": 1} if glued else {})
+
+
+def test_two_files_read_in_turns_do_not_mix(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.jsonl" for name in ("a", "b")]
+    for path, letter in zip(paths, "xy", strict=True):
+        write_rows(path, make_rows(letter))
+    readers = [read_claude_rows(path, LossLog(path=str(path)), ReadOptions()) for path in paths]
+    found = [[], []]
+    for blocks in zip(*readers, strict=True):
+        for mine, rows in zip(found, blocks, strict=True):
+            mine.extend(row.words.content for row in rows if row.words is not None)
+    assert [{text.split(" ", 1)[1][:1] for text in mine} for mine in found] == [{"x"}, {"y"}]
+    assert [[len(text) for text in mine] for mine in found] == [[2 + size for size in SIZES]] * 2
 
 
 def test_a_head_behind_many_rows_that_name_no_session_is_found(tmp_path: Path) -> None:

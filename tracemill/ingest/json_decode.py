@@ -19,6 +19,7 @@ _MIN_DIGITS = 200
 _STEP = _MAX_DIGITS - _MIN_DIGITS
 _ZERO, _NINE = b"09"
 _OPEN, _CLOSE = b"{}"
+_RETURN = ord("\r")
 _decode_fast = msgspec.json.Decoder().decode
 
 
@@ -37,7 +38,7 @@ def decode_json(raw: bytes, log: LossLog) -> Any:
         return value
 
 
-def has_long_integer(raw: bytes) -> bool:
+def has_long_integer(raw: bytes | memoryview) -> bool:
     """Whether bytes may hold a whole number of more digits than Python reads.
 
     The fast decoder refuses it too, but does not look at it in fields that it skips.
@@ -46,7 +47,7 @@ def has_long_integer(raw: bytes) -> bool:
         return False
     # a number that is too long covers one of these places and the digits behind it
     for number, byte in enumerate(raw[::_STEP]):
-        if _ZERO <= byte <= _NINE and raw[number * _STEP : number * _STEP + _MIN_DIGITS].isdigit():
+        if _ZERO <= byte <= _NINE and bytes(raw[number * _STEP : number * _STEP + _MIN_DIGITS]).isdigit():
             return True
     return False
 
@@ -112,17 +113,22 @@ def check_utf8(raw: bytes) -> None:
         start = end
 
 
-def count_objects(raw: bytes) -> int | None:
+def count_objects(raw: bytes | bytearray, end: int | None = None) -> int | None:
     """How many JSON objects lines hold, one a line; None where a line does not begin and end as an object does.
+
+    ``end``: where the lines end, if not with ``raw``; lines may end in CRLF.
 
     No value holds "}", newline, "{": where these stand at each newline, each newline stands between two values, and as
     many values as lines are one a line.
     """
-    count, last = 1, len(raw) - 1
-    place = raw.find(b"\n", 0, last)
+    count, last = 1, (len(raw) if end is None else end) - 1
+    find = raw.find
+    place = find(b"\n", 0, last)
     while place >= 0:
-        if raw[place - 1] != _CLOSE or raw[place + 1] != _OPEN:
+        if raw[place - 1] != _CLOSE and (raw[place - 1] != _RETURN or raw[place - 2] != _CLOSE):
+            return None
+        if raw[place + 1] != _OPEN:
             return None
         count += 1
-        place = raw.find(b"\n", place + 1, last)
+        place = find(b"\n", place + 1, last)
     return count

@@ -31,12 +31,20 @@ class Transcript(msgspec.Struct):
         self.entries.append((message, line))
         return len(self.entries) - 1
 
+    def build_messages(self, log: LossLog) -> tuple[Message, ...]:
+        """The messages in order; unpaired calls and results are logged."""
+        in_order = self._list_in_order(log)
+        return self._pair(log)[0] if in_order is None else in_order
+
     def build(self, log: LossLog) -> tuple[tuple[Message, ...], dict[int, int]]:
         """The messages in order, and where each added one went; unpaired calls and results are logged."""
         in_order = self._list_in_order(log)
         if in_order is not None:
             numbers = range(len(in_order))
             return in_order, dict(zip(numbers, numbers, strict=True))
+        return self._pair(log)
+
+    def _pair(self, log: LossLog) -> tuple[tuple[Message, ...], dict[int, int]]:
         answers = self._pair_plainly()
         results = self._pair_results(log) if answers is None else {}
         messages: list[Message] = []

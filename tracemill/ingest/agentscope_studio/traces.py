@@ -149,7 +149,7 @@ class RunReader:
         transcript = Transcript()
         for number, (item, message) in enumerate(said):
             transcript.add(message if item.context is None else _open_context(number, item.context, said))
-        return transcript.build(self.log)[0]
+        return transcript.build_messages(self.log)
 
     def _describe(self, parts: Sequence[Part]) -> dict[str, Any]:
         first, row = parts[0], self.row

@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tracemill.ingest.claude_code.lines import read_first_rows
-from tracemill.ingest.claude_code.rows import clean_session, finish_row, says_something
+from tracemill.ingest.claude_code.rows import clean_session, finish_rows, says_something
 from tracemill.ingest.json_fields import as_list, as_record, get_text
 from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import Head, LossLog, ReadOptions
@@ -74,7 +74,7 @@ def _scan_head(path: Path) -> Head | None:
     first: Head | None = None
     named, spoken, started_at = "", False, None
     for count, row in enumerate(read_first_rows(path, _OPTIONS), start=1):
-        finish_row(row)
+        finish_rows((row,))
         clean_session(row)
         if row.words is not None:
             named = row.session_id or row.other_session_id or named

@@ -106,7 +106,7 @@ class ClaudeConversation:
                 add((self._place_context(entry, kept, numbers, transcript), line))
             else:
                 add((entry, line))
-        return transcript.build(self._log)[0]
+        return transcript.build_messages(self._log)
 
     def _place_context(
         self, message: Message, kept: Preserved, numbers: Sequence[int], transcript: Transcript

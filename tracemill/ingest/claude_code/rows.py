@@ -69,8 +69,7 @@ def load_rows(found: Iterable[Sequence[ClaudeRow]], log: LossLog, stem: str) -> 
     file = ClaudeFile(stem)
     rows, first_by_id, seen = file.rows, file.first_by_id, _Seen(file.first_by_id)
     session_id, before = "", None
-    for row in chain.from_iterable(found):
-        finish_row(row)
+    for row in chain.from_iterable(map(finish_rows, found)):
         uuid, parent = row.uuid, row.parent
         if uuid is not None and (not uuid or " " in uuid or uuid.isspace()):
             row.uuid = uuid = None
@@ -98,23 +97,27 @@ def load_rows(found: Iterable[Sequence[ClaudeRow]], log: LossLog, stem: str) -> 
     return file
 
 
-def finish_row(row: ClaudeRow) -> None:
-    """Tell whether the row carries words, and whose; a time that is blank goes."""
-    if (text := row.timestamp) is not None and (not text or text.isspace()):
-        row.timestamp = None
-    words = row.words
-    if row.type == "assistant":
-        if words is not None and (row.is_api_error or words.model == "<synthetic>"):
-            row.lost = Lost("api_error_message" if row.is_api_error else "synthetic_message")
-    elif row.type != "user":
-        row.words = _read_queued_prompt(row)
-    elif words is not None:
-        origin = row.origin
-        row.is_injected = bool(row.is_meta) or (
-            bool(origin) and (get_text(origin, "kind") in _FOREIGN_ORIGINS or "from" in origin)
-        )
-        starts_as_summary = isinstance(words.content, str) and is_compaction_text(words.content)
-        row.is_compaction = bool(row.is_summary) or starts_as_summary
+def finish_rows(rows: Sequence[ClaudeRow]) -> Sequence[ClaudeRow]:
+    """Tell of each row whether it carries words, and whose; a time that is blank goes."""
+    for row in rows:
+        if (text := row.timestamp) is not None and (not text or text.isspace()):
+            row.timestamp = None
+        kind, words = row.type, row.words
+        if kind == "assistant":
+            if words is not None and (row.is_api_error or words.model == "<synthetic>"):
+                row.lost = Lost("api_error_message" if row.is_api_error else "synthetic_message")
+        elif kind != "user":
+            row.words = _read_queued_prompt(row) if kind == "attachment" else None
+        elif words is not None:
+            if row.is_meta or ((origin := row.origin) and _is_foreign(origin)):
+                row.is_injected = True
+            if row.is_summary or (isinstance(words.content, str) and is_compaction_text(words.content)):
+                row.is_compaction = True
+    return rows
+
+
+def _is_foreign(origin: dict[str, Any]) -> bool:
+    return get_text(origin, "kind") in _FOREIGN_ORIGINS or "from" in origin
 
 
 def clean_session(row: ClaudeRow) -> None:
@@ -143,7 +146,7 @@ def has_result(row: ClaudeRow) -> bool:
 def _read_queued_prompt(row: ClaudeRow) -> Words | None:
     """A prompt that was typed while the model ran stands in an attachment, and nowhere else."""
     attachment = row.attachment
-    if row.type != "attachment" or attachment is None or attachment.type != "queued_command":
+    if attachment is None or attachment.type != "queued_command":
         return None
     content = convert_content(attachment.prompt, is_model=False)
     if content is None:

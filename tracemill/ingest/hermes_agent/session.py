@@ -149,7 +149,7 @@ def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: 
             message = _read_message(row, place, log)
             if message is not None and not (message.role == "system" and message.content == prompt):
                 transcript.entries.append((message, row.line))
-        return transcript.build(log)[0]
+        return transcript.build_messages(log)
     numbers: dict[int, int] = {}
     for place, plan in enumerate(plan_rows(told)):
         row = plan.row
@@ -161,7 +161,7 @@ def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: 
             lead = [0] if prompt is not None else []
             message = _make_compaction(message, (*lead, *(number for number in kept if number is not None)))
         numbers[place] = transcript.add(message, row.line)
-    return transcript.build(log)[0]
+    return transcript.build_messages(log)
 
 
 def _is_rewound(row: SessionRow, log: LossLog) -> bool:

@@ -68,7 +68,7 @@ class MessageReader:
                 self._read_entry(number, entry, is_last=is_last)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 self._refuse("malformed_record", number, "no object", entry)
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _read_entry(self, number: int, entry: Mapping[str, Any], *, is_last: bool) -> None:
         role, kind = entry.get("role"), entry.get("type")

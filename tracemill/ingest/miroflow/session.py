@@ -57,7 +57,7 @@ class SessionReader:
             else:
                 self._refuse(f"message {number} is no object", item)
         self._add_summary(record)
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _add_summary(self, record: Mapping[str, Any]) -> None:
         """The final answer of a newer log, with what asked for it where the log says; else no turn after another."""

@@ -70,7 +70,7 @@ class ItemReader:
         if self.turn is not None:
             self.turn.stop_reason = stop_reason
         self._end_turn()
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _read_item(self, item: Any) -> None:
         record = as_record(item)

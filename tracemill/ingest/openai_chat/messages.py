@@ -71,7 +71,7 @@ class MessageReader:
                 self._refuse("says nothing", item)
             else:
                 self._read_message(role, record)
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _read_message(self, role: str, record: Mapping[str, Any]) -> None:
         said = record.get("content")

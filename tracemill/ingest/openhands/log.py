@@ -116,7 +116,7 @@ class EventLog:
             if message.role == "assistant" and self.model is not None and not is_named:
                 message = replace(message, model=self.model)
             transcript.add(message, line)
-        return transcript.build(self.log)[0]
+        return transcript.build_messages(self.log)
 
     def _list_context(self) -> list[int]:
         """Numbers of the entries that the model sees now: those since the last compaction, and what that kept."""

@@ -59,7 +59,7 @@ class EntryReader:
                     compactions.add(entry.number)
                 numbers.append((entry.number, len(told)))
             told.append((message, entry.line))
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _read_said(self, entry: Entry, said: Said) -> Message | None:
         """A message whose fields have the types that they should have."""

@@ -58,7 +58,7 @@ class HistoryReader:
                 self._read_entry(number, entry)  # pyright: ignore[reportUnknownArgumentType]
             else:
                 self._refuse("malformed_record", number, "no object", entry)
-        return self.transcript.build(self.log)[0]
+        return self.transcript.build_messages(self.log)
 
     def _read_entry(self, number: int, entry: Mapping[str, Any]) -> None:
         role = entry.get("role")
