@@ -66,8 +66,9 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     books = place_books(file, groups)
     talks: list[_Talk] = []
     for key, rows in groups.items():
-        found = _read_talks(file, key, rows, log, options)
-        talks.extend(talk for talk in found if any(message.role != "system" for message in talk.messages))
+        for talk in _read_talks(file, key, rows, log, options):
+            if talk.messages and (talk.messages[-1].role != "system" or _has_words(talk.messages)):
+                talks.append(talk)
     losses = log.count_losses()
     if not talks:
         log.drop(_name_emptiness(file, log, losses))
@@ -75,6 +76,10 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     for place, talk in enumerate(talks):
         trace = _make_trace(file, talk, books.get(talk.key, []), path, is_partial=is_partial)
         yield replace(trace, dropped=losses) if losses and place == 0 else trace
+
+
+def _has_words(messages: tuple[Message, ...]) -> bool:
+    return any(message.role != "system" for message in messages)
 
 
 def _read_talks(

@@ -145,8 +145,7 @@ class ClaudeRow(msgspec.Struct, gc=False):
 
     ``type`` is ``user``, ``assistant``, ``attachment`` or that of another bookkeeping row.
     What stands from ``line`` on is no field of the file, but set by ``finish_rows`` and the reader of lines.
-    ``words`` is what the row says, None where it says nothing: that of ``message``, or of a prompt typed while the model
-    ran.
+    ``words`` is what the row says: that of ``message``, or of a prompt typed while the model ran; None for no words.
     ``session_id`` is empty until ``load_rows`` has filled it in where the row names none. ``sent_inputs`` are the
     arguments of calls as the model sent them, by the call's id: those in the message are what Claude Code made of them.
     """
