@@ -198,6 +198,17 @@ def test_legacy_rows_have_no_payload(tmp_path: Path) -> None:
     assert SOURCE.read_head(path) == Head("old1", "2025-05-01T10:00:00Z")
 
 
+@pytest.mark.parametrize("stamp", [{}, {"timestamp": " "}, {"timestamp": None}, {"created_at": "2025-05-01T10:00:03Z"}])
+def test_a_head_without_a_time_of_its_own_has_that_of_the_session(tmp_path: Path, stamp: Row) -> None:
+    meta = {"type": "session_meta", "payload": {"id": "t1", "timestamp": "2025-05-01T10:00:00Z"}} | stamp
+    (trace,), _ = read(path := write_rows(tmp_path / NAME, [meta, say("user", "Hi")]))
+    assert SOURCE.read_head(path) == Head("t1", "2025-05-01T10:00:00Z")
+    bare = {"type": "session_meta", "payload": {"id": "t1"}} | stamp
+    head = SOURCE.read_head(write_rows(tmp_path / NAME, [bare]))
+    assert head == Head("t1", stamp.get("created_at"))
+    assert trace.root_session_id == "t1"
+
+
 @pytest.mark.parametrize(
     ("name", "is_session"),
     [("2026/01/05/rollout-a.jsonl", True), ("history.jsonl", False), ("rollout-a.json", False)],

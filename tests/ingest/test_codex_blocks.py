@@ -9,9 +9,10 @@ import pytest
 
 from tests.ingest.codex_rows import META, NAME, Row, item, list_losses, read, say, tell, write_rows
 from tracemill.ingest.codex.reader import SOURCE
+from tracemill.ingest.source import LossLog, ReadOptions
 
 #: Texts around the size of a block, and one that is longer than several.
-SIZES = (10, 30_000, 65_000, 65_400, 500, 300_000, 20)
+SIZES = (10, 30_000, 100_000, 131_000, 500, 300_000, 20)
 LETTERS = ("x", "\u00e4", "\u4e2d", "\U0001f600")
 
 
@@ -65,6 +66,51 @@ def test_bytes_that_are_no_text_are_noted_where_nothing_else_is_read(tmp_path: P
     assert (log.losses, log.notes) == ([], {"bad_bytes": 1})
 
 
+def test_a_line_over_the_limit_costs_itself_alone(tmp_path: Path) -> None:
+    path = write_rows(tmp_path / NAME, [*make_rows("x"), {"type": "odd"}])
+    log = LossLog(path=str(path))
+    (trace,) = SOURCE.read_file(path, log, ReadOptions(max_line_bytes=200_000))
+    assert [len(text) for _, text in tell(trace)] == [2 + size for size in SIZES if size < 200_000]
+    lost = [("line_too_long", 2 + SIZES.index(300_000)), ("unknown_record_type", len(SIZES) + 2)]
+    assert list_losses(log) == lost
+    assert log.lines_read == len(SIZES) + 2
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["no mark", "mark"])
+@pytest.mark.parametrize("newline", ["\n", "\r\n", "\n\n"])
+def test_a_mark_and_line_ends_change_nothing(tmp_path: Path, newline: str, mark: bytes) -> None:
+    path = write_rows(tmp_path / NAME, make_rows("x"), newline)
+    path.write_bytes(mark + path.read_bytes())
+    (trace,), log = read(path)
+    assert [len(text) for _, text in tell(trace)] == [2 + size for size in SIZES]
+    assert (log.losses, log.notes, log.lines_read) == ([], {}, len(SIZES) + 1)
+
+
+@pytest.mark.parametrize("size_bytes", [16 * 1024, 128 * 1024], ids=["read at once", "a block"])
+@pytest.mark.parametrize("more", [-1, 0, 1], ids=["one byte less", "as much", "one byte more"])
+@pytest.mark.parametrize("is_ended", [True, False], ids=["ended", "not ended"])
+def test_a_file_as_long_as_what_is_read_at_once(tmp_path: Path, size_bytes: int, more: int, *, is_ended: bool) -> None:
+    short = "\n".join(map(json.dumps, (META, say("user", ""), {"type": "odd"})))
+    text = "x" * (size_bytes + more - len(short) - is_ended)
+    rows = (META, say("user", text), {"type": "odd"})
+    path = tmp_path / NAME
+    path.write_text("\n".join(map(json.dumps, rows)) + "\n" * is_ended)
+    assert path.stat().st_size == size_bytes + more
+    (trace,), log = read(path)
+    assert tell(trace) == [("human", text)]
+    assert list_losses(log) == [("unknown_record_type", 3)]
+    assert (log.lines_read, trace.is_partial) == (3, False)
+
+
+def test_bytes_that_are_no_text_are_noted_in_a_legacy_row(tmp_path: Path) -> None:
+    rows = [{"id": "old1", "timestamp": "2025-05-01T10:00:00Z"}, {"type": "message", "role": "user", "content": "Hi"}]
+    path = write_rows(tmp_path / NAME, [*rows, {**rows[1], "unread": "y"}])
+    path.write_bytes(path.read_bytes().replace(b'"y"', b'"\xff"'))
+    (trace,), log = read(path)
+    assert tell(trace) == [("human", "Hi"), ("human", "Hi")]
+    assert (log.losses, log.notes) == ([], {"bad_bytes": 1})
+
+
 def test_a_cut_last_line_behind_the_first_block_is_told(tmp_path: Path) -> None:
     body = "".join(json.dumps(row) + "\n" for row in make_rows("x")) + json.dumps(say("user", "cut"))[:40]
     path = tmp_path / NAME
@@ -72,6 +118,12 @@ def test_a_cut_last_line_behind_the_first_block_is_told(tmp_path: Path) -> None:
     (trace,), log = read(path)
     assert list_losses(log) == [("cut_line", len(SIZES) + 2)]
     assert trace.is_partial
+
+
+def test_a_last_line_that_has_its_end_is_not_cut(tmp_path: Path) -> None:
+    (trace,), log = read(write_rows(tmp_path / NAME, [META, say("user", "Hi"), '{"type": "event_msg", "payload": {']))
+    assert list_losses(log) == [("bad_json", 3)]
+    assert not trace.is_partial
 
 
 def test_the_head_of_a_long_file_without_a_meta_is_its_name(tmp_path: Path) -> None:

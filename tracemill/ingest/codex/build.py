@@ -76,9 +76,10 @@ def _build_any(entries: Sequence[Entry], log: LossLog) -> tuple[Message, ...]:
         if entry.kept is not None:
             message = _place_context(message, entry.kept)
         entry.number = transcript.add(message, entry.line)
-    return transcript.build(log)[0]
+    return transcript.build_messages(log)
 
 
 def _place_context(message: Message, kept: Sequence[Entry | None]) -> Message:
-    context = [SELF if entry is None else entry.number for entry in kept]
-    return replace(message, context=tuple(dict.fromkeys(n for n in context if n != Entry.NOWHERE)))
+    context = dict.fromkeys([SELF if entry is None else entry.number for entry in kept])
+    context.pop(Entry.NOWHERE, None)
+    return replace(message, context=tuple(context))

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -17,6 +16,8 @@ from tracemill.trace import Message, ToolCall
 
 #: What an item of the history is found by: role and squeezed text, or ``call`` / ``output`` and the call's id.
 KeptKey = tuple[str, str]
+#: An item of the history: what it is found by, its texts as they are compared, and its content.
+_Item = tuple[KeptKey | None, str, Any]
 _PAIRED = ("call", "output")
 
 
@@ -102,29 +103,26 @@ def restart_context(
     texts = [summary] if summary else []
     known = {squeezed[text] for text in texts}
     items = [_read_item(item, squeezed) for item in history]
-    counts = Counter([name for name, _, _ in items])
     places = _list_said(said, squeezed)
     pairs: _Places = {}  # most histories hold no calls
-    if any(name is not None and name[0] in _PAIRED for name in counts):
+    if any(name is not None and name[0] in _PAIRED for name, _, _ in items):
         pairs = _list_pairs(entries, squeezed)
         for name, found in pairs.items():
             places.setdefault(name, []).extend(found)
-    # each is found once: of those that say the same the latest ones, in order
-    left = {name: iter(places[name][-count:]) for name, count in counts.items() if name in places}
-    for name, texts_of_item, words in items:
+    left = _take_latest(places, items)
+    for name, words, content in items:
         if (waiting := left.get(name)) is not None:
-            found = next(waiting, [])
-            kept.extend(found)
-            calls = [call.id for entry in found if isinstance(entry, Turn) for call in entry.calls]
-            if calls:
-                pairs = pairs or _list_pairs(entries, squeezed)
-                outputs = [pairs[key][-1] for call_id in calls if (key := ("output", squeezed[call_id])) in pairs]
-                kept.extend(output for group in outputs for output in group)
+            for entry in next(waiting, ()):
+                kept.append(entry)
+                if isinstance(entry, Turn) and entry.calls:
+                    pairs = pairs or _list_pairs(entries, squeezed)
+                    outputs = [("output", squeezed[call.id]) for call in entry.calls]
+                    kept += [output for key in outputs if key in pairs for output in pairs[key][-1]]
             continue
-        if words not in known and (text := "\n\n".join(texts_of_item)):
+        kept.append(None)
+        if words not in known and (text := "\n\n".join(list_texts(content))):
             known.add(words)
             texts.append(text)
-        kept.append(None)
     if None not in kept:
         kept.append(None)
     return Restart("\n\n".join(texts), kept)
@@ -141,20 +139,29 @@ def keep_words(entries: Sequence[Entry]) -> list[Entry | None]:
     return [*(entry for entry in said if entry.message and entry.message.role == "system"), *words, None]
 
 
-def _read_item(item: Any, squeezed: Squeezed) -> tuple[KeptKey | None, list[str], str]:
-    """What an item of a history, of any shape, is found by, its texts, and these as they are compared."""
+def _read_item(item: Any, squeezed: Squeezed) -> _Item:
+    """An item of a history, of any shape."""
     if not isinstance(item, HistoryItem):
         record = as_record(item)
         item = HistoryItem(**{name: record.get(name) for name in HistoryItem.__struct_fields__})
-    texts = list_texts(get_content(item))
-    words = squeezed[" ".join(texts)]
+    content = get_content(item)
+    words = squeezed[" ".join(list_texts(content))] if content else ""
     kind = str(item.type or "message")
     if kind == "message":
-        return (str(item.role), words), texts, words
+        return (str(item.role), words), words, content
     if not kind.endswith(("_call", "_output")):
-        return None, texts, words
+        return None, words, content
     call_id = squeezed[pick_text(item.call_id, item.id) or ""]
-    return ("output" if kind.endswith("_output") else "call", call_id), texts, words
+    return ("output" if kind.endswith("_output") else "call", call_id), words, content
+
+
+def _take_latest(places: _Places, items: Sequence[_Item]) -> dict[KeptKey | None, Iterator[list[Entry]]]:
+    """For each name the entries that it finds, each once: of those that say the same the latest ones, in order."""
+    counts: dict[KeptKey | None, int] = {}
+    for name, _, _ in items:
+        if name in places:
+            counts[name] = counts.get(name, 0) + 1
+    return {name: iter(places[name][-count:]) for name, count in counts.items()}
 
 
 def _list_said(said: Sequence[Saying], squeezed: Squeezed) -> _Places:

@@ -12,6 +12,7 @@ from tracemill.ingest.json_fields import as_record, get_int, get_text
 from tracemill.ingest.time_span import TimeSpan
 
 _MIN_PART_CHARS = 40
+_FEW_BLOCKS = 8
 _GUIDE_STARTS = ("# AGENTS.md instructions", "<user_instructions>")
 _EVENT_ROLES = {"event:user_message": "user", "event:agent_message": "assistant"}
 
@@ -98,6 +99,9 @@ class CodexFile(msgspec.Struct):
     def find_failure(self, call_id: str | None) -> bool | None:
         """Whether an event says that a call failed, or that it did not; None where none says."""
         if self._failures is None:
+            if VERDICT_KINDS.isdisjoint(self.kinds):
+                self._failures = {}
+                return None
             values = [item.value for kind, item in zip(self.kinds, self.items, strict=True) if kind in VERDICT_KINDS]
             told = ((value, read_failure(value)) for value in values)
             self._failures = {get_event_id(value): failed for value, failed in told if failed is not None}
@@ -158,12 +162,18 @@ def list_texts(content: Any) -> list[str]:
         return [content]
     if not content:
         return []
-    if content.__class__ is list and len(content) > 2 and content[0].__class__ is Block:  # then all are
-        texts = [block.text for block in content]
-        if all(texts) and not any(map(str.isspace, texts)):
-            return texts
-    found = map(get_block_text, content if content.__class__ is list else [content])
-    return [text for text in found if text is not None]
+    if content.__class__ is list and len(content) > _FEW_BLOCKS and content[0].__class__ is Block:  # then all are
+        found = [block.text for block in content]
+        if all(found) and not any(map(str.isspace, found)):
+            return found
+    texts: list[str] = []
+    for block in content if content.__class__ is list else (content,):
+        text = block.text if block.__class__ is Block else None
+        if not text or text.isspace():
+            text = get_block_text(block)
+        if text is not None:
+            texts.append(text)
+    return texts
 
 
 def pick_text(value: Any, *others: Any) -> str | None:

@@ -58,20 +58,21 @@ class CodexConversation(msgspec.Struct):
 
     def list_copied(self) -> list[int]:
         """Which messages, once built, are the parent's and stand in this file as context; by their place."""
-        numbers = (entry.number for entry in self._entries if entry.line in self._copied)
-        return sorted(number for number in numbers if number != Entry.NOWHERE)
+        numbers = [entry.number for entry in self._entries if entry.line in self._copied]
+        return sorted(number for number in numbers if number != Entry.NOWHERE) if numbers else []
 
     def add_message(self, item: CodexItem) -> None:
-        role = str(item.value.role)
-        content = get_content(item.value)
+        value = item.value
+        role = str(value.role)
+        content = get_content(value)
         if role == "assistant":
             turn = self._open_turn(item)
             turn.parts.extend(read_parts(content, self.log, item.line))
-            if model := pick_text(item.value.model):
+            if value.model is not None and (model := pick_text(value.model)):
                 turn.model = model
-            added = [self._entries[-1]]
+            added: list[Entry] = [turn]
         elif role == "user":
-            named = split_named(item.value, content, self.log, item.line)
+            named = None if value.item_metadata is None else split_named(value, content, self.log, item.line)
             added = self._add_user(item, *(named or split_words(read_parts(content, self.log, item.line))))
         else:
             added = [self._say(item, "system", "injected", read_parts(content, self.log, item.line))]

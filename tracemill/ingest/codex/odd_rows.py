@@ -17,7 +17,7 @@ _ROLES = ("user", "assistant", "developer", "system")
 def take_row(row: Row, log: LossLog) -> CodexItem | None:
     """What a row of any shape is; where it is nothing it is lost, and logged."""
     item = read_item(row)
-    if item is None:
+    if item is None and log.path:  # without a path it is the log of a head, and nobody reads it
         _drop(row, log)
     return item
 

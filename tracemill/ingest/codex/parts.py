@@ -27,7 +27,9 @@ def read_parts(content: Any, log: LossLog, line: int) -> list[Part]:
     """Texts and image placeholders of a message's content; the tags that frame an image go."""
     parts: list[Part] = []
     for block in [content] if isinstance(content, str) else as_list(content):
-        text = get_block_text(block)
+        text = block.text if isinstance(block, Block) else None
+        if not text or text.isspace():
+            text = get_block_text(block)
         if text is not None:
             if "image" not in text or _IMAGE_TAG.fullmatch(text) is None:
                 parts.append(text)
@@ -57,8 +59,6 @@ def split_words(parts: Sequence[Part]) -> tuple[list[Part], list[Part]]:
 
 def split_named(value: Any, content: Any, log: LossLog, line: int) -> tuple[list[Part], list[Part]] | None:
     """The same of a message whose blocks are each named, as late versions do; None where they are not."""
-    if value.item_metadata is None:
-        return None
     names = as_list(as_record(value.item_metadata).get("content_item_kinds"))
     blocks = as_list(content)
     if not names or len(names) != len(blocks) or not all(isinstance(name, str) and "." in name for name in names):

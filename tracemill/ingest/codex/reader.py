@@ -38,11 +38,11 @@ from tracemill.ingest.json_fields import get_text
 from tracemill.ingest.lines import read_head_rows
 from tracemill.ingest.model_turn import is_interrupted
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
-from tracemill.ingest.transcript import sum_tokens
 from tracemill.trace import Message, Trace
 
 #: The head of a smaller file is not read before the rest of it.
 _MAX_WHOLE_BYTES = 64 * 1024
+_HEAD_OPTIONS = ReadOptions()
 #: What is kept of a session's meta as it is.
 _TOLD_FACTS = ("cli_version", "originator", "model_provider", "agent_nickname", "agent_role")
 
@@ -55,7 +55,7 @@ def is_session_file(path: Path) -> bool:
 
 def read_head(path: Path) -> Head | None:
     """The session that the first ``session_meta`` names; rows beyond the head are read only where it has none."""
-    if path.name.endswith(SUFFIX):
+    if str(path).endswith(SUFFIX):
         return _read_compressed_head(path)
     head = _read_head(path, path)
     return None if head is None else head[0]
@@ -81,20 +81,23 @@ def _read_head(path: Path, named: Path) -> tuple[Head, bool] | None:
         head = _find_head(map(read_item, rows), named)
         is_foreign = bool(rows) and head is None
     if not is_foreign and (head is None or not head[1]):
-        head = _find_head(read_items(path, LossLog(path=str(path)), ReadOptions()), named) or head
+        head = _find_head(read_items(path, LossLog(path=""), _HEAD_OPTIONS), named) or head
     return head
 
 
 def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]:
     """The trace of one rollout; none where nothing was said in it."""
-    if path.name.endswith(SUFFIX):
+    name = str(path)
+    named = path
+    if name.endswith(SUFFIX):
+        named = name_plain(path)
         with open_plain(path, log) as plain:
             items = read_items(plain, log, options)
     else:
         items = read_items(path, log, options)
     file = CodexFile(items, [item.kind for item in items])
     meta = file.find_meta()
-    conversation = CodexConversation(log, file, identify(meta, name_plain(path)))
+    conversation = CodexConversation(log, file, identify(meta, named))
     if meta is not None and (base := get_base_instructions(meta)) is not None:
         is_repeated = base == meta.get("instructions") and file.has_guide(base)
         conversation.add_system("" if is_repeated else base, get_text(meta, "timestamp"))
@@ -104,7 +107,7 @@ def read_file(path: Path, log: LossLog, options: ReadOptions) -> Iterator[Trace]
     if not _has_words(messages):
         log.drop(_name_emptiness(file, log, losses))
         return
-    yield _make_trace(meta or {}, conversation, messages, str(path), losses)
+    yield _make_trace(meta or {}, conversation, messages, name, losses)
 
 
 def _has_words(messages: Sequence[Message]) -> bool:
@@ -137,7 +140,9 @@ def _make_trace(
     file, identity = conversation.file, conversation.identity
     branch, commit, repository = read_git(meta)
     cwd = get_text(meta, "cwd") or _find_cwd(file)
-    totals, span = conversation.totals or {}, file.measure_span()
+    totals, span = conversation.totals, file.measure_span()
+    if totals is None or len(totals) < 2:
+        totals = _sum_tokens(messages) | (totals or {})
     return Trace(
         trace_id=identity.session_id,
         source_kind=SOURCE.name,
@@ -157,8 +162,8 @@ def _make_trace(
         source_meta=_describe(conversation, meta, conversation.is_stopped or is_interrupted(messages)),
         model=conversation.model or _find_model(file, messages),
         tools=read_tools(meta),
-        input_tokens=totals["input_tokens"] if "input_tokens" in totals else sum_tokens(messages, "input_tokens"),
-        output_tokens=totals["output_tokens"] if "output_tokens" in totals else sum_tokens(messages, "output_tokens"),
+        input_tokens=totals.get("input_tokens"),
+        output_tokens=totals.get("output_tokens"),
         is_partial="cut_line" in losses,
         dropped=losses,
     )
@@ -183,6 +188,16 @@ def _describe(conversation: CodexConversation, meta: dict[str, Any], is_stopped:
 
 def _name_agent(meta: dict[str, Any], session_id: str) -> str:
     return get_agent_id(meta) or session_id
+
+
+def _sum_tokens(messages: Sequence[Message]) -> dict[str, int]:
+    """The counts of all model turns, those of each name that any turn has."""
+    sums: dict[str, int] = {}
+    for message in messages:
+        if message.usage is not None:
+            for name, count in message.usage.items():
+                sums[name] = sums.get(name, 0) + count
+    return sums
 
 
 def _find_cwd(file: CodexFile) -> str | None:

@@ -1,14 +1,14 @@
 """Bytes of a Codex rollout → its rows in order, each with its kind.
 
-A file that is one object of a known shape a line is decoded in one call into structs. A line of any other shape is read
-alone, by the tolerant decoder.
+Lines of a known shape are decoded into structs, many in one call. A line of any other shape is read alone, by the
+tolerant decoder.
 """
 
 from __future__ import annotations
 
-import os
 from codecs import utf_8_decode
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +21,22 @@ from tracemill.ingest.codex.odd_rows import take_row
 from tracemill.ingest.json_decode import count_objects, has_long_integer
 from tracemill.ingest.json_fields import as_record
 from tracemill.ingest.lines import decode_line, read_rows
-from tracemill.ingest.raw_files import READ_FLAGS, read_start
+from tracemill.ingest.raw_files import BLOCK_BYTES, LineBlock, LineBlocks, read_start
 from tracemill.ingest.source import LossLog, ReadOptions
 
 #: The kinds of items whose payload has the usual fields.
 _PLAIN_KINDS = {name: kind for name, kind in ITEM_KINDS.items() if name not in ("token_count", "web_search_end")}
-_PART_BYTES = 4096
+#: Of text that is not ASCII wider characters are made, which is slower: few parts have any.
+_PART_BYTES = 8192
 _decoder = msgspec.json.Decoder(AnyRow)
 _decode_one = _decoder.decode
 _legacy_decoder = msgspec.json.Decoder(LegacyRow)
+#: What a decoder raises at bytes that are not as it expects them.
+_REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _head_decoder = msgspec.json.Decoder(MetaHead | StateRow)  # of one shape alone it would ask for no type
 _HEAD_BYTES = 32 * 1024
-#: Larger ones leave the core's own cache, and their memory goes back to the system after each file.
-_BLOCK_BYTES = 64 * 1024
+#: A smaller file is read at once, which takes less than to set up the reading of blocks.
+_SMALL_BYTES = 16 * 1024
 
 
 def read_items(path: Path, log: LossLog, options: ReadOptions) -> list[CodexItem]:
@@ -42,19 +45,17 @@ def read_items(path: Path, log: LossLog, options: ReadOptions) -> list[CodexItem
     Raises:
         OSError: the file cannot be opened or read.
     """
-    file = os.open(path, READ_FLAGS)
-    try:
-        raw = os.read(file, _BLOCK_BYTES)
-        is_all = len(raw) < _BLOCK_BYTES
-        size_bytes = len(raw) if is_all else os.fstat(file).st_size
-        if raw[:1] == b"{" and raw[1:2] != b"\0" and size_bytes <= options.max_line_bytes:
-            return _read_block(raw, 1, log, is_end=True)[0] if is_all else _read_blocks(file, raw, log)
-    finally:
-        os.close(file)
+    limit = options.max_line_bytes
+    raw = read_start(path, _SMALL_BYTES)
+    if len(raw) < min(_SMALL_BYTES, limit) and raw[:1] == b"{" and raw[1:2] != b"\0":
+        return _read_block(LineBlock(bytearray(raw), 0, len(raw), is_last=True), 1, log)[0]
+    with LineBlocks(path) as blocks:
+        if limit >= BLOCK_BYTES and not blocks.starts_with_nul():
+            return _read_blocks(blocks.read(limit), log, limit)
     return [item for row in read_rows(path, log, options) if (item := take_row(row, log)) is not None]
 
 
-def read_head_meta(path: Path) -> tuple[dict[str, Any], str] | None:
+def read_head_meta(path: Path) -> tuple[dict[str, Any], str | None] | None:
     """The ``session_meta`` that a rollout begins with and its time, or None where it begins with anything else.
 
     Raises:
@@ -68,82 +69,96 @@ def read_head_meta(path: Path) -> tuple[dict[str, Any], str] | None:
         return None
     try:
         head = _head_decoder.decode(raw[:end])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSALS:
         return None
-    if not isinstance(head, MetaHead) or not head.timestamp or head.timestamp.isspace():
+    if not isinstance(head, MetaHead):
         return None
     meta: Any = head.payload  # a dict, whatever its type says
-    return meta, head.timestamp
+    if head.timestamp and not head.timestamp.isspace():
+        return meta, head.timestamp
+    # the row's own time may stand elsewhere, but is not asked for where the session's is known
+    return None if pick_text(meta.get("timestamp")) is None else (meta, None)
 
 
-def _read_blocks(file: int, raw: bytes, log: LossLog) -> list[CodexItem]:
-    """The rows of a file that begins with these bytes: whole lines, block by block."""
+def _read_blocks(blocks: Iterator[LineBlock], log: LossLog, limit: int) -> list[CodexItem]:
     items: list[CodexItem] = []
-    line, size, is_end = 1, _BLOCK_BYTES, False
-    while raw:
-        end = len(raw) if is_end else raw.rfind(b"\n") + 1
-        if end:
-            found, line = _read_block(raw if end == len(raw) else raw[:end], line, log, is_end=is_end)
-            items += found
-        if is_end:
-            break  # what is written from here on is not read
-        size = _BLOCK_BYTES if end else 4 * size  # one line can be longer than a block
-        os.lseek(file, end - len(raw), os.SEEK_CUR)
-        raw = os.read(file, size)
-        is_end = len(raw) < size
+    line = 1
+    for block in blocks:
+        if block.is_cut:
+            log.lines_read += 1
+            log.drop("line_too_long", line, f"over {limit} bytes", block.copy()[:2000].decode("utf-8", "replace"))
+            line += 1
+            continue
+        found, line = _read_block(block, line, log)
+        items += found
     return items
 
 
-def _read_block(raw: bytes, first: int, log: LossLog, *, is_end: bool) -> tuple[list[CodexItem], int]:
+def _read_block(block: LineBlock, first: int, log: LossLog) -> tuple[list[CodexItem], int]:
     """The rows of whole lines, of which the first has this number, and the number of the line behind them."""
-    is_sound = _is_sound(raw)
-    rows = _decode_block(raw) if is_sound else None
-    if rows is None:
-        return _read_each(raw, first, log, is_sound=is_sound, is_end=is_end)
+    raw = block.view()
+    is_sound = _is_sound(block, raw)
+    rows: list[Any] = _decode_rows(block, raw) if is_sound else [None for _ in BytesIO(raw)]
+    behind = first + len(rows)
+    if not _name_rows(rows, first):
+        return _read_others(rows, block, first, log, is_sound=is_sound), behind
     log.lines_read += len(rows)
-    is_known = _name_rows(rows, first)
-    return rows if is_known else list(_mend_rows(rows, raw, first, log)), first + len(rows)
+    return rows, behind
 
 
-def _is_sound(raw: bytes) -> bool:
+def _is_sound(block: LineBlock, raw: memoryview) -> bool:
     """Whether the bytes are UTF-8 and hold no number that is too long: the decoder does not check what it skips."""
     if has_long_integer(raw):
         return False
-    if raw.isascii():
+    if block.buffer.isascii():  # and so are the lines, which are a part of it
         return True
-    place = 0
-    while place < len(raw):
-        part = raw[place : place + _PART_BYTES]  # few parts are not ASCII
-        is_last = place + len(part) == len(raw)
-        try:
-            place += len(part) if part.isascii() else utf_8_decode(part, "strict", is_last)[1]
-        except UnicodeDecodeError:
-            return False
+    place, size = 0, len(raw)
+    try:
+        while place < size:
+            place += utf_8_decode(raw[place : place + _PART_BYTES], "strict", place + _PART_BYTES >= size)[1]
+    except UnicodeDecodeError:
+        return False
     return True
 
 
-def _decode_block(raw: bytes) -> list[Any] | None:
-    """The objects of lines that are one object a line each, all of a known shape; else None."""
-    count = count_objects(raw)
+def _decode_rows(block: LineBlock, raw: memoryview) -> list[Any]:
+    """The row of each line; None for one that is not an object of a known shape."""
+    if len(raw) > _SMALL_BYTES and (rows := _decode_at_once(block, raw)) is not None:
+        return rows
+    rows = []
+    lines = BytesIO(raw)
+    try:
+        rows.extend(map(_decode_one, lines))  # when it raises, it has taken in the rows before
+    except _REFUSALS:
+        rows.append(None)
+        for line in lines:
+            rows.append(_decode_known(line) if b'"payload"' in line else None)
+    return rows
+
+
+def _decode_at_once(block: LineBlock, raw: memoryview) -> list[Any] | None:
+    """The rows of lines that are one object a line each, all of a known shape; else None. No line is copied."""
+    count = count_objects(block.buffer, block.end)
     if count is None:
         return None
     try:
         rows: list[Any] = _decoder.decode_lines(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSALS:
         return None
     return rows if len(rows) == count else None
 
 
 def _name_rows(rows: list[Any], first: int) -> bool:
     """Give each row its line and kind; whether all have one."""
-    stamps = [row.timestamp for row in rows]
-    if not all(stamps) or any(map(str.isspace, stamps)):
-        for row in rows:
-            if not row.timestamp or row.timestamp.isspace():
-                row.timestamp = _find_stamp(row)
     is_known = True
     for line, row in enumerate(rows, first):
+        if row is None:
+            is_known = False
+            continue
         row.line = line
+        stamp = row.timestamp
+        if not stamp or stamp.isspace():
+            row.timestamp = _find_stamp(row)
         shape = row.__class__
         if shape is ItemRow:
             value = row.value
@@ -172,49 +187,43 @@ def _find_stamp(row: Any) -> str | None:
     return pick_text(row.created_at, inner)
 
 
-def _mend_rows(rows: list[Any], raw: bytes, first: int, log: LossLog) -> Iterator[CodexItem]:
-    """The rows, those without a kind read again with all their fields."""
-    lines = raw.split(b"\n")
-    for row in rows:
-        if row.kind:
-            yield row
-            continue
-        for found in decode_line(lines[row.line - first], row.line, LossLog(path=log.path), is_last=False):
-            if (item := take_row(found, log)) is not None:
-                yield item
-
-
-def _read_each(raw: bytes, first: int, log: LossLog, *, is_sound: bool, is_end: bool) -> tuple[list[CodexItem], int]:
-    """The rows of lines that are not all of a known shape, and the number of the line behind them."""
+def _read_others(rows: list[Any], block: LineBlock, first: int, log: LossLog, *, is_sound: bool) -> list[CodexItem]:
+    """The rows of lines, those that are None or have no kind read with all their fields."""
     items: list[CodexItem] = []
-    lines = raw.removesuffix(b"\n").split(b"\n")
-    for number, line in enumerate(lines, first):
-        if not line.strip():
-            continue
+    lines = block.copy().split(b"\n")
+    cut = len(rows) - 1 if lines[-1] else None  # the last line of the file alone can lack its end
+    # where all lines have a known shape, what the decoder passed over is noted in none of them
+    notes = LossLog(path=log.path) if all(row is not None for row in rows) else log
+    for place, row in enumerate(rows):
+        line, number = lines[place], first + place
+        if row is None:
+            if not line or line.isspace():
+                continue
+            row = _decode_legacy(line, number) if is_sound else None
         log.lines_read += 1
-        read = _read_known if b'"payload"' in line else _read_known_legacy
-        if is_sound and (row := read(line, number)) is not None:
+        if row is not None and row.kind:
             items.append(row)
             continue
-        is_last = is_end and number == first + len(lines) - 1 and not raw.endswith(b"\n")
-        for found in decode_line(line if is_last else line + b"\n", number, log, is_last=is_last):
+        is_last = place == cut
+        for found in decode_line(line if is_last else line + b"\n", number, notes, is_last=is_last):
             if (item := take_row(found, log)) is not None:
                 items.append(item)
-    return items, first + len(lines)
+    return items
 
 
-def _read_known(line: bytes, number: int) -> CodexItem | None:
+def _decode_known(line: bytes) -> CodexItem | None:
     try:
-        row: Any = _decode_one(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _decode_one(line)
+    except _REFUSALS:
         return None
-    return row if _name_rows([row], number) else None
 
 
-def _read_known_legacy(line: bytes, number: int) -> CodexItem | None:
+def _decode_legacy(line: bytes, number: int) -> CodexItem | None:
+    if b'"payload"' in line:
+        return None
     try:
         row = _legacy_decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except _REFUSALS:
         return None
     if row.record_type is not msgspec.UNSET or row.payload is not msgspec.UNSET:
         return None
