@@ -33,6 +33,8 @@ _TAGS = (
     "session-start-hook",
     "post-tool-use-hook",
     "task-notification",
+    "agent-notification",
+    "bash-notification",
     "teammate-message",
     "cross-session-message",
     "channel-message",

@@ -55,6 +55,7 @@ def convert_row(row: Row) -> ClaudeRow:
         compaction=as_record(value.get("compactMetadata")),
         attachment=_convert_attachment(value.get("attachment")),
         summary=_get_string(value, "summary"),
+        leaf=_get_string(value, "leafUuid"),
         custom_title=_get_string(value, "customTitle"),
         ai_title=_get_string(value, "aiTitle"),
         line=row.line,

@@ -166,8 +166,8 @@ def _describe(
         "record_types": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
         "versions": [version for version in {row.version: None for row in rows} if version],
     }
-    if file.title is not None:
-        meta["title"] = file.title
+    if (title := file.find_title()) is not None:
+        meta["title"] = title
     if is_interrupted(messages):
         meta["is_interrupted"] = True
     return meta

@@ -33,7 +33,6 @@ ConversationKey = tuple[str, str | None]
 _FOREIGN_ORIGINS = frozenset(
     {"task-notification", "coordinator", "peer", "channel", "hook", "cron", "system", "auto-continuation"}
 )
-_TITLED = ("custom-title", "ai-title", "summary")
 
 
 class ClaudeFile(msgspec.Struct):
@@ -41,7 +40,7 @@ class ClaudeFile(msgspec.Struct):
 
     ``rows`` carry words, ``books`` none. ``first_by_id``: the first of all rows with an id. ``preserved``: boundary
     row of a compaction → rows that stayed in the context. ``sessions``: those of ``rows``, filled in where a row names
-    none. ``any_session_id`` is the first that one of ``books`` names.
+    none. ``titles``: the last of each type of row. ``any_session_id`` is the first that one of ``books`` names.
     """
 
     stem: str
@@ -53,10 +52,20 @@ class ClaudeFile(msgspec.Struct):
     prompts: dict[ConversationKey, str] = {}
     tools: dict[ConversationKey, tuple[dict[str, Any], ...]] = {}
     sessions: set[str] = set()
-    title: str | None = None
+    titles: dict[str, str] = {}
+    summaries: list[ClaudeRow] = []
     any_session_id: str | None = None
     has_sidechains: bool = False
     is_ours: bool = False
+
+    def find_title(self) -> str | None:
+        """What the person called the session, or a program; a summary may be of another session than the file's."""
+        named = self.titles.get("custom-title") or self.titles.get("ai-title")
+        if named is None:
+            for row in self.summaries:
+                if row.leaf is None or row.leaf in self.first_by_id:
+                    named = row.summary
+        return named
 
     def find_parent(self, uuid: str) -> str | None:
         """The id of the row before a row, by the ids that both have in the file."""
@@ -223,9 +232,13 @@ def _sort_book(file: ClaudeFile, row: ClaudeRow, log: LossLog) -> None:
     if row.lost is not None:
         log.drop(row.lost.reason, row.line, row.lost.detail, row.lost.excerpt)
         return
-    title = row.custom_title if row.type == "custom-title" else row.ai_title if row.type == "ai-title" else row.summary
-    if title and row.type in _TITLED and not title.isspace():
-        file.title = title
+    if row.type == "summary":
+        if row.summary and not row.summary.isspace():
+            file.summaries.append(row)
+    elif row.type == "custom-title" or row.type == "ai-title":
+        title = row.custom_title if row.type == "custom-title" else row.ai_title
+        if title and not title.isspace():
+            file.titles[row.type] = title
     if row.session_id is None:
         return
     file.books.append(row)

@@ -172,6 +172,7 @@ class ClaudeRow(msgspec.Struct, gc=False):
     supersedes: list[Any] | None = msgspec.field(default=None, name="supersedesUuids")
     other_session_id: str | None = msgspec.field(default=None, name="session_id")
     summary: str | None = None
+    leaf: str | None = msgspec.field(default=None, name="leafUuid")
     custom_title: str | None = msgspec.field(default=None, name="customTitle")
     ai_title: str | None = msgspec.field(default=None, name="aiTitle")
     line: int = 0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import msgspec
 
 from tracemill.ingest.claude_code.rows import ClaudeFile, ConversationKey, has_result, says_something
-from tracemill.ingest.claude_code.shape import ClaudeRow
+from tracemill.ingest.claude_code.shape import Block, ClaudeRow
 
 _MIN_SHARED_PART = 0.6
 
@@ -128,7 +128,8 @@ def build_tree(rows: Sequence[ClaudeRow], file: ClaudeFile) -> ClaudeTree:
     last, has_model = _measure_subtrees(rows, tree.parents)
     tree.superseded.update(place for uuid in file.superseded if (place := places.get(uuid)) is not None)
     forks = [kids for kids in children.values() if len(kids) > 1]
-    forks.extend(_find_resent_openings(rows, last))
+    forks.extend(_find_forked_openings(rows, tree.parents, file))
+    forks.extend(_find_new_openings(rows, last, has_model))
     for kids in forks:
         prompts = [kid for kid in kids if rows[kid].type != "attachment" and not has_result(rows[kid])]
         if cut := _pick_dead(rows, prompts, last, has_model):
@@ -231,25 +232,41 @@ def _pick_dead(rows: Sequence[ClaudeRow], kids: Sequence[int], last: list[int], 
     return [kid for kid in kids if kid != live and (has_model[kid] or not rows[kid].is_injected)]
 
 
-def _find_resent_openings(rows: Sequence[ClaudeRow], last: list[int]) -> list[list[int]]:
-    """The first prompt of the session and those that sent it again, the wording kept or mended.
+def _find_forked_openings(
+    rows: Sequence[ClaudeRow], parents: Sequence[int | None], file: ClaudeFile
+) -> list[list[int]]:
+    """Rows before which nothing was said, where several hang on one row of bookkeeping, such as that of a hook."""
+    openings: dict[str, list[int]] = {}
+    for place, (row, parent) in enumerate(zip(rows, parents, strict=True)):
+        if parent is None and row.parent is not None and row.parent in file.first_by_id:
+            openings.setdefault(row.parent, []).append(place)
+    return [kids for kids in openings.values() if len(kids) > 1]
 
-    A prompt without a parent is a rewind to the start only where it repeats the first one and that one has a linked
-    continuation: hand-made and converted sessions have rows without any parents.
+
+def _find_new_openings(rows: Sequence[ClaudeRow], last: list[int], has_model: list[bool]) -> list[list[int]]:
+    """The first prompt of the session and those that took its place.
+
+    A prompt without a parent is a rewind to the start only where the first one has a linked continuation, and where it
+    has one too or repeats the first one, the wording kept or mended: hand-made and converted sessions have rows
+    without any parents.
     """
     openings = [
         (place, row.words.content)
         for place, row in enumerate(rows)
-        if row.type == "user" and row.parent is None and not row.is_injected and row.words is not None
+        if row.type == "user"
+        and row.parent is None
+        and not (row.is_injected or row.is_compaction or has_result(row))
+        and row.words is not None
     ]
-    texts = [(place, content) for place, content in openings if isinstance(content, str)]
-    if not texts or last[texts[0][0]] == texts[0][0]:
+    if not openings or last[openings[0][0]] == openings[0][0]:
         return []
-    opening, first = texts[0]
-    return [[opening, *(place for place, text in texts[1:] if _is_resent(first, text))]]
+    opening, first = openings[0]
+    return [[opening, *(place for place, text in openings[1:] if has_model[place] or _is_resent(first, text))]]
 
 
-def _is_resent(before: str, after: str) -> bool:
+def _is_resent(before: str | Sequence[Block], after: str | Sequence[Block]) -> bool:
+    if not isinstance(before, str) or not isinstance(after, str):
+        return False
     shorter = min(len(before), len(after))
     pairs = enumerate(zip(before, after, strict=False))
     shared = next((place for place, (ours, theirs) in pairs if ours != theirs), shorter)
