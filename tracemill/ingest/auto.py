@@ -21,6 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from tracemill.ingest.document_head import read_leading_fields
+from tracemill.ingest.raw_files import check_regular
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.trace import Trace
 
@@ -129,6 +130,7 @@ class _Known:
         self._has_trace = lru_cache(maxsize=65_536)(self._look_for_trace)
 
     def _recognise(self, path: Path) -> tuple[Source, Head] | None:
+        check_regular(path)
         for source in self._sources.values():
             if source.is_session_file(path) and (head := source.read_head(path)) is not None:
                 return source, head

@@ -27,7 +27,7 @@ from tracemill.ingest.json_decode import (
     has_long_integer,
     mend_text,
 )
-from tracemill.ingest.raw_files import read_start
+from tracemill.ingest.raw_files import check_regular, read_start
 from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES, LossLog, ReadOptions
 
 _HEAD_BYTES = 256 * 1024
@@ -149,6 +149,7 @@ def read_document(path: Path, log: LossLog) -> Any | None:
     Raises:
         OSError: the file cannot be opened or read.
     """
+    check_regular(path)
     raw = _to_utf8(path.read_bytes())
     if not raw.strip():
         log.drop("empty_file")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +19,12 @@ BLOCK_BYTES = 128 * 1024
 _SAMPLE_BYTES = 4096
 #: Those that no reader holds: a file is read in a third less time into memory that is used again.
 _idle_buffers: list[bytearray] = []
+
+
+def check_regular(path: Path) -> None:
+    """Raises: OSError: there is no such file, or it is none with bytes of its own: to open a pipe can wait for ever."""
+    if not stat.S_ISREG(os.stat(path).st_mode):  # noqa: PTH116 - half the time of ``path.stat``
+        raise OSError(errno.EINVAL, "not a regular file, but a pipe, a device or a folder")
 
 
 def read_start(path: Path, size_bytes: int) -> bytes:

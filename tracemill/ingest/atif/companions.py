@@ -13,6 +13,7 @@ from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
 
+from tracemill.ingest.raw_files import check_regular
 from tracemill.ingest.source import LossLog, Source
 
 #: Takes a file and the log of what was lost in it.
@@ -86,6 +87,7 @@ def _find_first(
             folders.clear()
     for path in sorted(found, key=lambda path: path.parts):
         try:
+            check_regular(path)
             if read_head(path) is not None:
                 return path
         except OSError:

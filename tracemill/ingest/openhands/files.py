@@ -15,6 +15,7 @@ from tracemill.ingest.atif.companions import count_fault, describe_failure
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_int, get_text
 from tracemill.ingest.lines import read_document
 from tracemill.ingest.openhands.log import Event
+from tracemill.ingest.raw_files import check_regular
 from tracemill.ingest.source import NOTES, Loss, LossLog
 
 STATE_FILE = "base_state.json"
@@ -180,6 +181,7 @@ def peek_first_item(path: Path) -> dict[str, Any]:
     Raises:
         OSError: the file cannot be opened or read.
     """
+    check_regular(path)
     with path.open("rb") as file:
         text = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip()
     if not text.startswith("["):
