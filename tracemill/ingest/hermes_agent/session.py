@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from tracemill.ingest.content_parts import Content, read_content
 from tracemill.ingest.document_head import decode_tools
 from tracemill.ingest.hermes_agent.compaction import is_summary, plan_rows
+from tracemill.ingest.hermes_agent.notices import split_notices
 from tracemill.ingest.json_fields import (
     as_list,
     as_record,
@@ -26,16 +28,10 @@ from tracemill.ingest.source import LossLog
 from tracemill.ingest.transcript import Transcript
 from tracemill.trace import SELF, Message, Origin, ToolCall, Trace
 
+#: Classes of messages that Hermes wrote itself, whatever their role, where it tells.
+_OWN_CLASSES = ("internal_scaffold", "context_anchor")
 #: What Hermes puts before the JSON of content that is a list, in the one text column of its database.
 _JSON_MARKS = ("\x00json:", "\x01json:")
-#: How notices begin that Hermes puts into the user role.
-_NOTICES = (
-    "[ASYNC DELEGATION BATCH COMPLETE",
-    "[IMPORTANT: Background process",
-    "[PRIOR CONTEXT",
-    "[Your active task list was preserved across context compression]",
-    "[Continuing toward your standing goal]",
-)
 
 
 class _Outcome(msgspec.Struct):
@@ -148,20 +144,31 @@ def _read_messages(session: Mapping[str, Any], rows: Sequence[SessionRow], log: 
         for place, row in enumerate(told):
             message = _read_message(row, place, log)
             if message is not None and not (message.role == "system" and message.content == prompt):
-                transcript.entries.append((message, row.line))
+                transcript.entries += [(part, row.line) for part in _split_message(message)]
         return transcript.build_messages(log)
-    numbers: dict[int, int] = {}
+    numbers: dict[int, list[int]] = {}
     for place, plan in enumerate(plan_rows(told)):
         row = plan.row
         message = _read_message(row, place, log)
         if message is None or (message.role == "system" and message.content == prompt):
             continue
         if plan.context is not None:
-            kept = [SELF if kept == SELF else numbers.get(kept) for kept in plan.context]
+            kept = [number for kept in plan.context for number in ([SELF] if kept == SELF else numbers.get(kept, []))]
             lead = [0] if prompt is not None else []
-            message = _make_compaction(message, (*lead, *(number for number in kept if number is not None)))
-        numbers[place] = transcript.add(message, row.line)
+            message = _make_compaction(message, (*lead, *kept))
+        numbers[place] = [transcript.add(part, row.line) for part in _split_message(message)]
     return transcript.build_messages(log)
+
+
+def _split_message(message: Message) -> tuple[Message, ...]:
+    """A message of the user role as what Hermes put there and what the person said, each its own message."""
+    if message.origin != "human" or not isinstance(message.content, str):
+        return (message,)
+    notice, words = split_notices(message.content)
+    if not notice:
+        return (message,)
+    parts = ((notice, "injected"), (words, "human"))
+    return tuple(replace(message, content=text, origin=origin) for text, origin in parts if text)
 
 
 def _is_rewound(row: SessionRow, log: LossLog) -> bool:
@@ -180,6 +187,9 @@ def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
     if time is not None:
         time = format_time(time)
     if role == "assistant":
+        if record.get("_hermes_message_class") == "internal_scaffold":
+            log.drop("synthetic_message", row.line, "written by Hermes, not by the model", _show(record))
+            return None
         calls, thought = record.get("tool_calls"), record.get("reasoning_content")
         if type(thought) is not str or not thought or thought.isspace():
             thought = get_text(record, "reasoning")
@@ -190,7 +200,9 @@ def _read_message(row: SessionRow, place: int, log: LossLog) -> Message | None:
         failed = _find_failure(content) if type(content) is str else None
         return Message("tool", content, "tool", None, (), get_text(record, "tool_call_id"), failed, time)
     if role == "user":
-        return Message("user", content, _find_origin(record, content), None, (), None, None, time)
+        is_own = record.get("display_kind") == "hidden" or record.get("_hermes_message_class") in _OWN_CLASSES
+        origin: Origin = "injected" if is_own else "human"
+        return Message("user", content, origin, None, (), None, None, time)
     if role == "system":
         return Message("system", content, "injected", timestamp=time)
     reason = "unknown_record_type" if isinstance(role, str) else "malformed_record"
@@ -237,11 +249,6 @@ def _read_content(value: Any, log: LossLog, line: int | None) -> Content:
                 decoded = parse_json(value.removeprefix(mark))
                 return read_content(decoded, log, line) if decoded is not None else value.removeprefix(mark)
     return read_content(value, log, line)
-
-
-def _find_origin(record: Mapping[str, Any], content: Content) -> Origin:
-    is_notice = isinstance(content, str) and content.lstrip().startswith(_NOTICES)
-    return "injected" if is_notice or record.get("display_kind") == "hidden" else "human"
 
 
 def _make_compaction(message: Message, context: tuple[int, ...]) -> Message:
