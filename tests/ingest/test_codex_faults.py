@@ -25,6 +25,7 @@ from tests.ingest.codex_rows import (
     write_rows,
 )
 from tracemill.ingest.codex.reader import SOURCE
+from tracemill.ingest.source import LossLog, ReadOptions
 
 NO_CHECKS = [HealthCheck.function_scoped_fixture]
 
@@ -151,3 +152,16 @@ def test_no_bytes_lose_a_neighbour(tmp_path: Path, place: int, replacement: byte
 @given(place=st.integers(0, len(BASE_ROWS) - 1), row=ODD_ROWS)
 def test_no_row_of_odd_shape_loses_a_neighbour(tmp_path: Path, place: int, row: Row) -> None:
     check_neighbours(tmp_path / NAME, place, json.dumps(row).encode())
+
+
+@pytest.mark.parametrize(
+    "first", ["{broken", '{"type": "session_meta", "payload": {"cwd": "/repo"}}'], ids=["bad", "no id"]
+)
+def test_a_session_that_does_not_name_itself_has_the_id_of_its_files_name(tmp_path: Path, first: str) -> None:
+    named = "019a0000-0000-7000-8000-000000000023"
+    path = tmp_path / f"rollout-2026-02-01T09-00-00-{named}.jsonl"
+    said = {"type": "response_item", "payload": {"type": "message", "role": "user", "content": "Fix it"}}
+    path.write_text(f"{first}\n{json.dumps(said)}\n", encoding="utf-8")
+    (trace,) = SOURCE.read_file(path, LossLog(path=str(path)), ReadOptions())
+    head = SOURCE.read_head(path)
+    assert (trace.trace_id, head and head.root_session_id) == (named, named)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 from tracemill.ingest.codex.file import pick_text
 from tracemill.ingest.json_fields import as_list, as_record, get_text
 
+_NAMED_ID = re.compile(r"^rollout-.*[T-]\d\d-\d\d-\d\d-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$")
 #: Beside ``source``, what tells of a sub-agent.
 _SUB_AGENT_KEYS = ("parent_thread_id", "forked_from_id", "thread_source")
 
@@ -29,8 +31,9 @@ class CodexIdentity(msgspec.Struct, frozen=True, gc=False):
 def identify(meta: dict[str, Any] | None, path: Path) -> CodexIdentity:
     """The identity that the first ``session_meta`` of a file gives it; the file's name where it has none."""
     if meta is None:
-        return CodexIdentity(path.stem, path.stem, None, False)
-    session_id = get_text(meta, "id", "session_id") or path.stem
+        named = _read_name(path)
+        return CodexIdentity(named, named, None, False)
+    session_id = get_text(meta, "id", "session_id") or _read_name(path)
     if not isinstance(meta.get("source"), dict) and meta.keys().isdisjoint(_SUB_AGENT_KEYS):
         return CodexIdentity(session_id, session_id, None, False)
     parent = get_text(_find_spawn(meta), "parent_thread_id") or get_text(meta, "parent_thread_id", "forked_from_id")
@@ -42,6 +45,12 @@ def identify(meta: dict[str, Any] | None, path: Path) -> CodexIdentity:
         shared = get_text(meta, "session_id")  # sub-agents of sub-agents share the session of the first
         root = shared if shared is not None and shared != session_id else parent or session_id
     return CodexIdentity(session_id, root, parent, is_sub_agent)
+
+
+def _read_name(path: Path) -> str:
+    """The id in a file's name, as Codex gives it; else the whole name."""
+    named = _NAMED_ID.search(path.stem)
+    return path.stem if named is None else named[1]
 
 
 def get_agent_id(meta: dict[str, Any]) -> str | None:

@@ -122,7 +122,7 @@ def _find_head(items: Iterable[CodexItem | None], path: Path) -> tuple[Head, boo
             continue
         if item.kind == "session_meta":
             return _make_head(item.value, item.timestamp, path), True
-        first = first or Head(path.stem, item.timestamp)
+        first = first or Head(identify(None, path).root_id, item.timestamp)
     return None if first is None else (first, False)
 
 
