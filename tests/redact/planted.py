@@ -64,7 +64,7 @@ KEYS: list[tuple[str, str]] = [
     ("atlassian_token", "ATATT3" + make(ALNUM, 186)),
     ("slack_token", "xoxb-" + make(string.digits, 12) + "-" + make(string.digits, 13) + "-" + make(ALNUM, 24)),
     ("telegram_token", make("123456789", 10) + ":AA" + make(ALNUM, 33)),
-    ("discord_token", "M" + make(ALNUM, 25) + "." + make(ALNUM, 6) + "." + make(ALNUM, 38)),
+    ("discord_token", "MT" + make(ALNUM, 24) + "." + make(ALNUM, 6) + "." + make(ALNUM, 38)),
     ("twilio_key", "SK" + make(HEX, 32)),
     ("slack_token", "xoxb-1234567890-" + "ABCdefGHIjklMNOpqr"),
     ("google_api_key", "AIza" + "SyA1234567890" + make(ALNUM, 22)),

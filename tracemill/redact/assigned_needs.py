@@ -18,21 +18,24 @@ PASSWORD_NAME, SECRET_NAME = "password name", "secret name"
 KEY_HEADS = (
     r"(?:api|access|secret|private|auth|account|encryption|encrypt|signing|master|service|license|deploy|shared|app"
     r"|application|client|consumer|subscription|webhook|storage|jwt|session|admin|global|token|sdk|fernet"
-    r"|preshared|smtp"
+    r"|preshared|smtp|functions?|fastly|insert"
     r"|server|bot|root|rsa|cipher|crypto|hmac|unseal|recovery|openai|anthropic|gemini|stability|fal|deploy"
     r"|write)[ :_.-]?"
 )
 _PASSWORDS = r"(?:(?:pass|pwd)[\w.-]{0,}|p(?:w|sk))"
-_SECRETS = rf"(?:(?:secret|token|{KEY_HEADS}key)[\w.-]{{0,}}|auth(?:orization)?)"
+_SECRETS = rf"(?:(?:secret|token|{KEY_HEADS}key|(?-i:[A-Z0-9]_KEY))[\w.-]{{0,}}|auth(?:orization)?)"
 _QUOTE = r"\\{0,}[\"'`]"
 _BLANKS = r"(?:[ \t]|\\t){0,}"
 _BARE = r"[^\s\"'`\\,;|<>(){}\[\]]"
 _QUOTED = "|".join(rf"{q}(?:[^\\\r\n{q}]|\\[^\r\n]){{6}}" for q in "\"'`") + r"|\\{1,}[\"'`][^\"'`\\\r\n]{6}"
 _ASSIGN = (
-    r"(?::[ \t]{0,}(?:&(?:'static[ ])?)?[\w|.<>\[\]?]{1,}[ \t]{0,}=|string[ \t]{0,}=|\[\d{0,}\][ \t]{0,}=|[:=]=?=?>?"
+    r"(?::[ \t]{0,}(?:&(?:'static[ ])?)?[\w|.<>\[\]?]{1,}[ \t]{0,}=|string[ \t]{0,}=|\[\d{0,}\][ \t]{0,}=|"
+    r"(?:\|\||\?\??|\+)?[:=]=?=?>?"
     rf"|[,:]?(?:[\s{{]|\\n){{0,}}(?:{_QUOTE})?(?:value|default)(?:{_QUOTE})?[ \t]{{0,}}[:=])"
 )
-_SPOKEN = r"(?:[ \t](?:for|of|on|to)[ \t][\w.@ \t-]{1,})?[ \t]is:?[ \t]{1,2}"
+_SPOKEN = r"(?:[ \t](?:for|of|on|to)[ \t][\w.@ \t-]{1,})?[ \t](?:i|wa)s:?[ \t]{1,2}"
+#: ``token set to …``
+_SET_TO = r"[ \t](?:re)?set[ ]to:?[ \t]{1,2}"
 #: Calls that wrap a literal: those shorter than what a bare value has at least.
 _SHORT_CALL = r"[\w$.:]{0,2}(?:env|fetch|some)\("
 _CALL = (
@@ -78,6 +81,8 @@ def list_assigned_needs() -> Iterator[Need]:
 def _follow(value: str) -> str:
     """What stands between a name and its value, and the value; two ways tell that a quote or a tag comes next."""
     return (
-        rf"(?:(?:{_QUOTE}\]?)?{_BLANKS}(?:{_ASSIGN}{_BLANKS}{value}|(?:[ \t][^<>\n]{{0,}})?>[^<>\s]{{6,}}</"
-        rf"|(?:\|\||\?\?)[ \t]{{0,}}(?:{_QUOTED})|</key>)|{_QUOTE},[ \t]{{0,}}(?:{_QUOTED})|{_SPOKEN}{value})"
+        rf"(?:(?:{_QUOTE}\]?)?{_BLANKS}(?:{_ASSIGN}{_BLANKS}{value}|(?:[ \t][^<>\n]{{0,}})?>"
+        r"(?:[\s\\n]{0,}<value>)?[^<>\s]{6,}</"
+        rf"|(?:\|\||\?\?)[ \t]{{0,}}(?:{_QUOTED})|</(?:key|name)>)|{_QUOTE},[ \t]{{0,}}(?:{_QUOTED})|"
+        rf"(?:{_SPOKEN}|{_SET_TO}){value})"
     )

@@ -10,9 +10,15 @@ from collections.abc import Iterator, Set
 from functools import cache
 
 from tracemill.redact.assigned_needs import KEY_HEADS, PASSWORD_NAME, SECRET_NAME
-from tracemill.redact.literals import is_pass_phrase, is_sure_password
+from tracemill.redact.literals import is_network_key, is_pass_phrase, is_sure_password
 from tracemill.redact.phrase import accept_strict
-from tracemill.redact.shapes import is_assigned_key, is_assigned_password, is_placeholder, is_spoken_password
+from tracemill.redact.shapes import (
+    is_assigned_key,
+    is_assigned_password,
+    is_drawn,
+    is_spoken_password,
+    is_uuid,
+)
 from tracemill.redact.words import is_worded_password, is_worded_secret
 
 Hit = tuple[int, int, str]
@@ -53,11 +59,12 @@ _BLANK = r"(?:[ \t]|\\t)"
 _SEPARATOR = (
     rf"(?:{_QUOTE}\]?)?(?:{_BLANK}{{0,24}}"
     r"(?::[ \t]{0,2}(?:&(?:'static[ ])?)?[\w|.<>\[\]?]{1,30}[ \t]{0,2}="
-    r"|[ \t]string[ \t]{0,2}=|\[\d{0,5}\][ \t]{0,2}=|:=|={1,3}>?|:|(?:[ \t][^<>\r\n]{0,100})?>(?=[^<>\s]{6,200}</)"
+    r"|[ \t]string[ \t]{0,2}=|\[\d{0,5}\][ \t]{0,2}=|:=|(?:\|\||\?\??|\+)?={1,3}>?|:"
+    r"|(?:[ \t][^<>\r\n]{0,100})?>(?:(?:\s|\\n){0,12}<value>)?(?=[^<>\s]{6,200}</)"
     rf"|(?:\|\||\?\?)(?=[ \t]{{0,2}}{_QUOTE})"
     rf"|(?P<comma>,(?<=[\"'`],)(?=[ \t]{{0,4}}{_QUOTE}))"
     rf"|[,:]?(?:[\s{{]|\\n){{0,30}}(?:{_QUOTE})?(?:value|default)(?:{_QUOTE})?[ \t]{{0,3}}[:=])"
-    r"|</key>(?:\s|\\n){0,30}<string>)"
+    r"|</(?:key|name)>(?:\s|\\n){0,30}<(?:string|value)>)"
     rf"{_BLANK}{{0,24}}"
 )
 #: In quotes a value reaches to the closing one of the same sort; bare to white space, quote, comma, bracket. ``&`` is
@@ -97,14 +104,18 @@ _SETTER = re.compile(
     r"\([ \t]{0,2}\\{0,8}[\"'][#.]?$",
     re.IGNORECASE,
 )
-#: What a text about a network's key has, and the key has not.
-_NO_NETWORK_KEY = re.compile(
-    r"(?:^|[ (-])(?:pre|shared|keys?|pass\w*|psk|wpa\w*|phrase|network)(?:$|[ ),.:-])", re.IGNORECASE
-)
 #: Names of secrets: those with one of ``_WORDS``, and few others.
 _SECRET_NAME = re.compile(rf"{'|'.join(_WORDS)}|(?:^|[_.-])(?:pw|psk)$|mnemonic|(?:seed|recovery)[ _-]?phrase")
 #: A variable of an environment.
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*")
+#: Before the word in ``use token …``, ``VULTR_API_KEY …``.
+_SAID = re.compile(r"(?:[\w.:/@-]|[degilstvx][ \t])$")
+_VENDOR_KEY = re.compile(r"(?:[A-Z][A-Z0-9]*_)+KEY")
+#: Keys in a store, in a table, in a map.
+_OTHER_KEY = re.compile(
+    r"(?:CACHE|PRIMARY|FOREIGN|PUBLIC|PUBLISHABLE|SORT|PARTITION|HASH|ROW|GROUP|OBJECT|S3|BUCKET|BUILD|COMMIT|DEDUP|LOOKUP"
+    r"|IMAGE|REGISTRY|EVENT|MESSAGE|QUERY|ROUT(?:E|ING)|TRACE|SPAN|HOST|REDIS|LOCK|IDEMPOTENCY|VAPID|GPG|SSH|ST\w{3,5}|ID)_KEY$"
+)
 #: Where a bare value is the whole of what its line gives to a name.
 _LINE_END = re.compile(r"[ \t]{0,8}(?:#[^\r\n]{0,200})?(?:\r?\n|\\{1,8}[nr]|\\{0,8}[\"']|\Z)")
 _CHECKSUM = re.compile(r"(?:checksum|sha\d*|digest)/[\w.-]*$")
@@ -145,7 +156,8 @@ def is_secret_name(name: str) -> bool:
 def _compile_name(name: str) -> re.Pattern[bytes]:
     """The expression for one of ``_NAMES`` with its value."""
     is_auth = name.startswith("auth")
-    spoken = "" if is_auth else r"|(?:[ \t](?:for|of|on|to)(?:[ \t][\w.@-]{1,20}){1,4}?)?[ \t]is:?[ \t]{1,2}"
+    verb = "is" if name.startswith(("pass", "(")) else r"(?:is|was|(?:was[ ]|is[ ])?(?:re)?set[ ]to)"
+    spoken = "" if is_auth else rf"|(?:[ \t](?:for|of|on|to)(?:[ \t][\w.@-]{{1,20}}){{1,4}}?)?[ \t]{verb}:?[ \t]{{1,2}}"
     # all letters of a name, but for a "value" at its end, which says that the value comes next
     after = r"(?P<after>[\w.-]{0,40}?(?=value|default)|[\w.-]{0,40}+(?![\w.-]))"
     return re.compile(rf"{name}{after}(?:{_SEPARATOR}{spoken}|(?P<space>[ \t]{{1,2}})){_VALUE}".encode())
@@ -156,12 +168,12 @@ def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -
     head = text[max(0, begin - 40) : begin]
     before = _find_before(head, kind)
     is_spoken = match["space"] is not None and not _is_option(before, head)
-    if is_spoken and (
-        kind != "password" or not any(letter.isdigit() for letter in match[match.lastgroup or 0].decode())
-    ):
+    if is_spoken and not _may_be_spoken(match, head, kind):
         return None
     after = match["after"].decode()
-    if _is_harmless_name(before.lower(), after, kind):
+    if _is_harmless_name(before.lower(), after, kind) and not (
+        kind == "api_key" and _is_vendor_key(text, match, before)
+    ):
         return None
     is_quoted = match["bare"] is None
     start, end = match.span(match.lastgroup or 0)
@@ -183,7 +195,7 @@ def _judge_assignment(text: str, match: re.Match[bytes], lead: str, kind: str) -
     is_phrase = kind == "password" and not is_spoken and not match["comma"]
     if (
         _accept_value(value, kind, is_literal, is_spoken)
-        or (is_psk and _is_network_key(value))
+        or (is_psk and is_network_key(value))
         or (is_phrase and _is_told(text, match, value, before, is_quoted))
         or (not is_spoken and _is_worded(text, match, value, head, before, kind))
     ) and not (_ARN_HEAD.search(text[max(0, begin - 100) : begin]) or (kind == "secret" and _PATH.fullmatch(value))):
@@ -198,6 +210,21 @@ def _find_before(head: str, kind: str) -> str:
     if kind == "api_key" and not before and head[-1:] in (" ", ":"):  # "API key", "Jwt:Key"
         return head[len(head[:-1].rstrip(_NAME_LETTERS)) :]
     return before
+
+
+def _may_be_spoken(match: re.Match[bytes], head: str, kind: str) -> bool:
+    """Whether a value may follow its name without a sign between: it has a digit, and a key's name something before."""
+    if not any(map(str.isdigit, match[match.lastgroup or 0].decode())):
+        return False
+    return kind == "password" or (match[0][:4] != b"auth" and _SAID.search(head) is not None)
+
+
+def _is_vendor_key(text: str, match: re.Match[bytes], before: str) -> bool:
+    """Whether a variable is for somebody's key, by its name and value: ``KAGGLE_KEY=…``, but not ``CACHE_KEY=…``."""
+    name, value = before + text[match.start() : match.end("after")], match[match.lastgroup or 0].decode()
+    if not _VENDOR_KEY.fullmatch(name) or _OTHER_KEY.search(name):
+        return False
+    return len(value) >= 20 and "." not in value and not is_uuid(value)
 
 
 def _is_harmless_name(before: str, after: str, kind: str) -> bool:
@@ -247,6 +274,9 @@ def _is_option(before: str, head: str) -> bool:
 
 
 def _accept_value(value: str, kind: str, is_quoted: bool, is_spoken: bool) -> bool:
+    if kind != "password" and is_spoken:  # "use token …": names of code and hashes stand there too
+        is_upper = len(value) >= 30 and value.isupper() and value.isalnum() and is_assigned_key(value, False)
+        return is_upper or (len(value) >= 20 and is_drawn(re.sub("[_-]", "", value)))
     if kind != "password":
         return is_assigned_key(value, is_quoted)
     return is_spoken_password(value) if is_spoken else is_assigned_password(value, is_quoted)
@@ -257,14 +287,6 @@ def _is_in_query(text: str, begin: int) -> bool:
     if _QUERY_HEAD.search(text[max(0, begin - 80) : begin]):
         return True
     return text[begin - 1 : begin] == ";" and bool(_JDBC_HEAD.search(text[max(0, begin - 400) : begin]))
-
-
-def _is_network_key(value: str) -> bool:
-    """Whether the quoted value of ``psk`` is a pass phrase: words, and none that a text about such a key has."""
-    if is_pass_phrase(value):
-        return True
-    is_words = " " in value and 8 <= len(value) <= 63 and value.isprintable() and value[0].isalnum()
-    return is_words and not is_placeholder(value) and not _NO_NETWORK_KEY.search(value)
 
 
 def _cut_query(text: str, start: int, end: int, begin: int, kind: str) -> str:

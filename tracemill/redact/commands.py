@@ -10,13 +10,14 @@ from tracemill.redact.phrase import (
     ROOM,
     VALUE,
     Phrase,
+    accept_alone,
     accept_option,
     accept_piped,
     accept_shown,
     accept_variable,
     accept_word,
 )
-from tracemill.redact.shapes import is_key
+from tracemill.redact.shapes import is_key, is_uuid
 
 _LOGIN = "docker|podman|buildah|skopeo|nerdctl|oras|crane|helm registry|oc|az|cf"
 _READS_STDIN = (
@@ -38,17 +39,18 @@ _SHOWS = (
     r"|cat[ \t]{1,2}[^\s;|]{0,100}(?:password|passwd|_pass|token|secret"
     r"|api_?key)(?:\.txt)?(?=[\s\\])"
     r"|output[ \t]-raw[ \t]\S{0,60}(?:password|secret|token|key)|(?:printenv|echo)[ \t]{1,2}[\"']?\$?\{?\w{0,40}"
-    r"(?:PASSWORD|SECRET|TOKEN|API_?KEY|_PASS)\w{0,10}"
+    r"(?:PASSWORD|SECRET|TOKEN|API_?KEY|_KEY|_PASS)\w{0,10}"
     r"|(?:openssl[ \t]rand|pwgen|mkpasswd|gopass[ \t]show|keyring[ \t]get|secret-tool[ \t]lookup|config:get"
     r"|doppler[ \t]secrets[ \t]get)[ \t]"
     r"|wg[ \t]genkey|account[ \t]keys[ \t]list[^\r\n]{0,100}tsv|bw[ \t]get[ \t]password"
+    r"|keyvault[ \t]secret[ \t]show[^\r\n]{1,300}tsv"
 )
 _SHOWS_GATE = (
     r"base64[ \t]{1,2}-|get-secret-value|get-parameter|op[ \t]read[ \t]|[$#][ ]pass[ \t]|[ \t]-field[= ]"
     r"|generic-password"
     r"|versions[ \t]access|auth[ \t]token|-(?:access|identity)-token|output[ \t]-raw|openssl[ \t]rand|pwgen"
     r"|mkpasswd|gopass"
-    r"|keyring[ \t]get|secret-tool|config:get|doppler|wg[ \t]genkey|keys[ \t]list|bw[ \t]get"
+    r"|keyring[ \t]get|secret-tool|config:get|doppler|wg[ \t]genkey|keys[ \t]list|bw[ \t]get|keyvault[ ]secret[ ]show"
 )
 _SHOWS_NAMED = (
     r"cat[ \t]{1,}[^\s;|]{0,}(?:secret|pass|token|api_?key|\.key)[^\s;|]{0,}"
@@ -84,6 +86,20 @@ COMMANDS: tuple[Phrase, ...] = (
         "password",
         r"(?:sqlcmd|bcp|tsql|isql|zip)[ \t][^\n|;]{0,}-p",
         rf"(?:sqlcmd|bcp|tsql|isql|zip){ROOM}(?-i:-P)[ \t]{{0,2}}{VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "tool -P",
+        "password",
+        r"(?:mosquitto_\w{3,}|ipmitool|plink|pscp|psftp)[ \t]",
+        rf"(?:mosquitto_(?:pub|sub|rr)|ipmitool){ROOM}(?-i:-P)[ \t]{{0,2}}{VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "tool -P",
+        "password",
+        "",
+        rf"(?:plink|pscp|psftp)(?:\.exe)?{ROOM}-pw[ \t]{{1,2}}{VALUE}",
         accept_option,
     ),
     Phrase(
@@ -142,7 +158,8 @@ COMMANDS: tuple[Phrase, ...] = (
         "variable",
         "password",
         r"(?-i:PASS(?:WORD|WD|PHRASE)?|_PWD?)=[^\s\"'`<$]",
-        r"(?:(?<![\w.?&-])|(?<=\\[nrt]))(?-i:(?!ALLOW_)[A-Z][A-Z0-9_]{0,60}(?<=[A-Z_])(?:PASS|PASSWORD|PASSWD|PASSPHRASE|_PW|_PWD)|PASS(?:WORD|WD)?)="
+        r"(?:(?<![\w.?&-])|(?<=\\[nrt]))(?-i:(?!ALLOW_)[A-Z][A-Z0-9_]{0,60}(?<=[A-Z_])"
+        r"(?:PASS|PASSWORD|PASSWD|PASSPHRASE|_PW|_PWD)|PASS(?:WORD|WD)?)="
         r"([^\s\"'`\\&;|,<>$({\[][^\s\"'`\\&;|,<>]{0,200}+(?:\\{1,4}[\"']"
         r"(?=[\w!@#%^*+-])[^\s\"'`\\&;|,<>]{1,200}+){0,4})"
         r"(?=[\s\"'\\;]|\Z)",
@@ -175,6 +192,18 @@ COMMANDS: tuple[Phrase, ...] = (
         _SHOWS,
     ),
     Phrase(
+        "shown secret",
+        "secret",
+        "",
+        r"\n(?:gcloud|kubectl|oc|az|aws|vault|op|gh|doppler|heroku|terraform|printenv|echo|pass"
+        r"|security|bw)[ \t](?:[^\\\r\n]|\\(?!r?\\?n)){4,600}+(?:\r?\n|(?:\\{1,8}r)?\\{1,8}n)"
+        r"([^\s\"'`\\$#|<>{}()\[\]][^\s\"'`\\|<>{}()\[\]]{5,400}+)(?=[ \t]{0,4}(?:[\r\n]|\\{1,8}[nr]|\\{0,8}"
+        r"[\"'`]|\Z))",
+        accept_alone,
+        _SHOWS,
+        is_line=True,
+    ),
+    Phrase(
         "smb -U",
         "password",
         r"(?:smbclient|rpc)[^\n|;]{0,}-u[^\n]{0,}%",
@@ -186,8 +215,15 @@ COMMANDS: tuple[Phrase, ...] = (
         "password",
         r"(?:\|[ \t]{0,2}(?:sudo[ \t][^\n|]{0,}-[a-z]{0,}s|kinit)|(?:echo|printf)[^\n]{0,}\|[^\n]{0,}[ \t](?:login|su)"
         r"(?![\w.])|--password-stdin|--with-token|passwd[ \t]{1,2}--stdin)",
-        rf"(?:echo[ \t]{{1,2}}(?:-n[ \t]{{1,2}})?|printf[ \t]{{1,2}}(?:[\"']%s"
-        rf"(?:\\{{1,4}}n)?[\"'][ \t]{{1,2}})?){VALUE}[ \t]{{0,2}}\|[ \t]{{0,2}}(?:{_READS_STDIN})",
+        rf"(?-i:echo)[ \t]{{1,2}}(?:-n[ \t]{{1,2}})?{VALUE}[ \t]{{0,2}}\|[ \t]{{0,2}}(?:{_READS_STDIN})",
+        accept_piped,
+    ),
+    Phrase(
+        "stdin",
+        "password",
+        "",
+        rf"(?-i:printf)[ \t]{{1,2}}(?:[\"']%s(?:\\{{1,4}}n)?[\"'][ \t]{{1,2}})?{VALUE}[ \t]{{0,2}}\|[ \t]{{0,2}}"
+        rf"(?:{_READS_STDIN})",
         accept_piped,
     ),
     Phrase(
@@ -217,6 +253,37 @@ COMMANDS: tuple[Phrase, ...] = (
         r"gh[ \t]{1,}secret[ \t]{1,}set[ \t][^\n|;]{0,}[ \t](?:-b|--body)",
         rf"gh[ \t]{{1,2}}secret[ \t]{{1,2}}set{ROOM}(?:-b|--body)[ \t=]{{1,2}}{VALUE}",
         accept_option,
+    ),
+    Phrase(
+        "remote desktop",
+        "password",
+        r"(?:freerdp|mstsc|rdesktop|remmina)[^\n|;]{0,}[ \t][/-]p[: ]",
+        rf"(?:[xwd\w]freerdp\d?|rdesktop){ROOM}(?:/p:|-p[ \t]){VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "store of secrets",
+        "secret",
+        r"put-parameter[^\n]{0,}securestring|keyvault[ ]secret[ ]set|put-secret-value|create-secret[ ]",
+        rf"(?:put-parameter(?=[^\n|;]{{0,400}}securestring)|keyvault[ ]secret[ ]set|(?:put-secret-value|create-secret)"
+        rf"(?=[ ])){ROOM}--(?:value|secret-string)[ \t=]{{1,2}}{VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "alias of a store",
+        "secret",
+        r"(?:mc|mcli)[ ](?:alias[ ]set|config[ ]host[ ]add)[ ]",
+        r"(?<!\w)(?:mc|mcli)[ ](?:alias[ ]set|config[ ]host[ ]add)[ ]{1,2}[^\s]{1,80}[ ]{1,2}[^\s]{4,200}[ ]{1,2}"
+        r"[^\s]{3,80}"
+        rf"[ ]{{1,2}}{VALUE}",
+        accept_option,
+    ),
+    Phrase(
+        "codecov -t",
+        "token",
+        r"codecov[^\n|;]{0,}[ ]-t[ =]",
+        rf"codecov{ROOM}-t[ =]([0-9a-f]{{8}}-[0-9a-f-]{{27}})(?![\w-])",
+        is_uuid,
     ),
     Phrase("add mask", "secret", "::add-mask::", r"::add-mask::([^\s\"'`\\$]{6,400})", accept_option),
 )

@@ -12,7 +12,7 @@ import re
 
 from tracemill.redact.literals import has_stem, list_prose
 from tracemill.redact.phrase import QUOTED, Phrase, accept_option, accept_random
-from tracemill.redact.shapes import is_uuid
+from tracemill.redact.shapes import is_key, is_uuid
 
 _QUOTE = r"\\{0,8}[\"']"
 _SPACE = r"(?:\s|\\[nrt]){0,20}"
@@ -30,7 +30,8 @@ _ADO_PART = r"[ ]?[\w ]{1,40}=[^;\"'\r\n]{0,200};"
 _ADO_VALUE = r"([^\s;\"'`\\<>][^;\"'`\r\n\\<>]{3,99})"
 #: What programs write where a value comes later, and code that gives one.
 _CODE = re.compile(
-    r"[A-Za-z_][\w.]*[(\[].*|[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+|[A-Z_]+|.*(?:[$#]\{|\{\{|\$\().*|:\w+|@\w+"
+    r"[A-Za-z_][\w.]*[(\[].*|[A-Za-z_$][\w$]*(?:(?:\.|->|::)[A-Za-z_$][\w$]*)+|[A-Z_]+|.*(?:"
+    r"[$#]\{|\{\{|\$\().*|:\w+|@\w+"
 )
 _COUNTERS = r"(?!_{1,2}(?:ga|gid|gat|utm|fbp|gcl|hs|pk|cf|dc)|[\w.-]{0,20}(?:csrf|xsrf|consent|visitor|locale|theme))"
 #: ``cookies = {"session": "…"}``
@@ -110,7 +111,7 @@ CONNECTIONS: tuple[Phrase, ...] = (
         "api_key",
         r"(?:g\.alchemy\.com/v2/|infura\.io/(?:ws/)?v3/|\.quiknode\.pro/)[\w-]{20}",
         r"(?:g\.alchemy\.com/v2/|infura\.io/(?:ws/)?v3/|\.quiknode\.pro/)([\w-]{20,64})(?![\w.-])",
-        accept_random,
+        is_key,
     ),
     Phrase(
         "hook in a path",
@@ -126,7 +127,8 @@ CONNECTIONS: tuple[Phrase, ...] = (
         "cookie file",
         "session_cookie",
         rf"(?:true|false){_TAB}\d{{1,}}{_TAB}[\w.-]{{1,}}{_TAB}[^\s]{{12}}",
-        rf"{_TAB}(?:true|false){_TAB}/[^\s\\]{{0,100}}{_TAB}(?:true|false){_TAB}\d{{1,12}}{_TAB}{_COUNTERS}[\w.-]{{1,80}}"
+        rf"{_TAB}(?:true|false){_TAB}/[^\s\\]{{0,100}}{_TAB}(?:true|false){_TAB}\d{{1,12}}{_TAB}{_COUNTERS}"
+        rf"[\w.-]{{1,80}}"
         rf"{_TAB}([^\s\"'\\]{{12,4000}})",
         _accept_cookie,
     ),
@@ -144,7 +146,8 @@ CONNECTIONS: tuple[Phrase, ...] = (
         r"value\\{0,}[\"'][\s\\nrt]{0,}:[\s\\nrt]{0,}[\"'][\w.%~+/:=-]{20,}\\{0,}[\"'],[\s\\nrt]{0,}[\"']"
         r"(?:domain|path|url)\\{0,}[\"']",
         rf"{_QUOTE}name{_QUOTE}{_SPACE}:{_SPACE}{_QUOTE}{_COUNTERS}[\w.-]{{1,80}}{_QUOTE},{_SPACE}{_QUOTE}value{_QUOTE}"
-        rf"{_SPACE}:{_SPACE}{_QUOTE}((?!s%3A)[\w.%~+/:=-]{{20,4000}}){_QUOTE},{_SPACE}{_QUOTE}(?:domain|path|url){_QUOTE}",
+        rf"{_SPACE}:{_SPACE}{_QUOTE}((?!s%3A)[\w.%~+/:=-]{{20,4000}}){_QUOTE},{_SPACE}{_QUOTE}"
+        rf"(?:domain|path|url){_QUOTE}",
         _accept_cookie,
     ),
     Phrase(

@@ -87,8 +87,8 @@ CONTEXTS: tuple[Phrase, ...] = (
     Phrase(
         "form",
         "password",
-        rf"pass[^()\n]{{0,}}\)\.(?:clear\(\)\.)?{_WRITE}",
-        rf"pass[^()\r\n]{{0,40}}\)\.(?:clear\(\)\.)?{_WRITE}[ \t]{{0,2}}{QUOTED}",
+        rf"(?:pass|pwd)[^()\n]{{0,}}\)\.(?:clear\(\)\.)?{_WRITE}",
+        rf"(?:pass|pwd)[^()\r\n]{{0,40}}\)\.(?:clear\(\)\.)?{_WRITE}[ \t]{{0,2}}{QUOTED}",
         accept_strict,
     ),
     Phrase(
@@ -174,6 +174,14 @@ CONTEXTS: tuple[Phrase, ...] = (
         is_spoken_password,
     ),
     Phrase(
+        "login told",
+        "password",
+        r"(?:log[ ]?in|sign[ ]in|creds|credentials)(?:[ ][\w.@'?>-]{1,}){1,}[ ][/:][ ][^\s]{6}",
+        r"(?<![\w-])(?:log[ ]?in|sign[ ]in|creds|credentials)(?:[ ][\w.'\u2192>-]{1,20}){1,9}?[ ]"
+        rf"[\w.+-]{{2,40}}(?:@[\w.-]{{1,60}})?[ ][/:](?=[ ]){_TOKEN}",
+        _accept_account,
+    ),
+    Phrase(
         "account pair",
         "password",
         r"(?:account|konto)[ \t:]{1,}[`\"']?[\w.@+-]{1,}[`\"']?[ \t]{1,}/[ \t]",
@@ -184,7 +192,7 @@ CONTEXTS: tuple[Phrase, ...] = (
     Phrase(
         "app password",
         "password",
-        r"app(?:lication)?[ _-]?(?:specific[ _-])?pass[^\n]{0,}[ :=\"'`][a-z]{4}[ ][a-z]{4}[ ][a-z]{4}[ ][a-z]{4}",
+        r"app(?:lication)?[ _-]?(?:specific[ _-])?pass(?:word|code)?",
         r"(?<![\w-])app(?:lication)?[ _-]?(?:specific[ _-])?pass(?:word|code)?[^\r\n]{0,30}?[ :=\"'`]"
         r"([a-z]{4}(?:[ ][a-z]{4}){3})(?![\w ])",
         is_pass_phrase,

@@ -13,6 +13,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from tracemill.redact.compiled import build_database
 
 #: One part of an expression: an escape, a class, the head of a lookaround or group, a quantifier, a character.
 _PART = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\(\?(?:P<\w+>|<?[=!]|:)|\{\d+(?:,\d*)?\}\+?|[*+?]\+|.", re.DOTALL)
@@ -39,7 +42,8 @@ class Need:
 class Gate:
     """Tells which of ``needs`` a text may meet: all that it meets, and hardly others. Threads share one."""
 
-    def __init__(self, needs: Sequence[Need]) -> None:
+    def __init__(self, needs: Sequence[Need], place: Path | None = None) -> None:
+        """``place``: the file in which what the engine compiled is kept, see ``tracemill.redact.compiled``."""
         import hyperscan
 
         self._labels = tuple(need.label for need in needs)
@@ -47,13 +51,8 @@ class Gate:
         self._make_scratch = hyperscan.Scratch
         self._local = threading.local()
         base = hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_DOTALL
-        database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
-        database.compile(
-            expressions=[relax(need.pattern).encode() for need in needs],
-            ids=list(range(len(needs))),
-            flags=[base | (hyperscan.HS_FLAG_CASELESS if need.is_caseless else 0) for need in needs],
-        )
-        self._database = database
+        flags = [base | (hyperscan.HS_FLAG_CASELESS if need.is_caseless else 0) for need in needs]
+        self._database = build_database([relax(need.pattern) for need in needs], flags, place)
 
     def list_open(self, text: str) -> frozenset[str]:
         """The labels of the needs that the text may meet."""

@@ -29,6 +29,8 @@ _COOKIE = re.compile(
     r"(?:sess(?:ion)?(?:[._-]?(?:id|token|data|key))?(?:\.\d)?|connect\.sid|[._-]sid|(?<![a-z])sid)="
     rf"(?P<token>{_COOKIE_VALUE})".encode()
 )
+#: The same, but written so that the gate is quick.
+_COOKIE_GATE = r"(?:sess(?:ion)?(?:[._-]?(?:id|token|data|key))?(?:\.\d)?|sid)=[a-z0-9_.%~+/:?-]{16}"
 _HEADS = re.compile(r"[\w.-]{0,40}$")
 #: Names of frameworks' session cookies: these are ones wherever they stand.
 _SESSION_NAMES = re.compile(
@@ -43,7 +45,7 @@ def list_header_needs() -> Iterator[Need]:
     yield Need("bearer", _BEARER.pattern.decode(), is_caseless=True)
     yield Need("basic", _BASIC.pattern.decode(), is_caseless=True)
     yield Need("scheme", _SCHEME.pattern.decode(), is_caseless=True)
-    yield Need("cookie", _COOKIE.pattern.decode(), is_caseless=True)
+    yield Need("cookie", _COOKIE_GATE, is_caseless=True)
 
 
 def find_headers(text: str, labels: Set[str]) -> Iterator[Hit]:

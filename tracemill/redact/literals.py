@@ -49,6 +49,11 @@ _CODE = re.compile(
 )
 _CAMEL = re.compile(r"[a-z]+(?:[A-Z][a-z]*)+\d{0,2}|[A-Z_]+\d{0,2}|[A-Z][a-z]+(?:[A-Z][a-z]+)+\d{0,2}")
 
+#: What a text about a network's key has, and the key has not.
+_NO_NETWORK_KEY = re.compile(
+    r"(?:^|[ (-])(?:pre|shared|keys?|pass\w*|psk|wpa\w*|phrase|network)(?:$|[ ),.:-])", re.IGNORECASE
+)
+
 
 def is_sure_password(value: str, is_certain: bool) -> bool:
     """Whether a literal that only a password's name precedes is one.
@@ -82,6 +87,14 @@ def is_pass_phrase(value: str, least: int = 3) -> bool:
     if " " in value or "-" in value:
         return len(letters) >= (2 if has_number and " " in value else least)
     return False
+
+
+def is_network_key(value: str) -> bool:
+    """Whether the quoted value of ``psk`` is a pass phrase: words, and none that a text about such a key has."""
+    if is_pass_phrase(value):
+        return True
+    is_words = " " in value and 8 <= len(value) <= 63 and value.isprintable() and value[0].isalnum()
+    return is_words and not is_placeholder(value) and not _NO_NETWORK_KEY.search(value)
 
 
 def list_prose(value: str) -> frozenset[str]:

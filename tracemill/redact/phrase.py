@@ -39,6 +39,7 @@ class Phrase:
     * ``pattern``: its last group is the secret, else the whole match.
     * ``accept``: a last look at the secret.
     * ``context``: what the match as a whole holds as well.
+    * ``is_line``: ``pattern`` begins with the break before a line; the first line of a text has none, and counts too.
     """
 
     label: str
@@ -47,6 +48,7 @@ class Phrase:
     pattern: str
     accept: Callable[[str], bool]
     context: str = ""
+    is_line: bool = False
 
 
 def accept_option(value: str) -> bool:
@@ -81,6 +83,11 @@ def accept_shown(value: str) -> bool:
     if len(value) < 8 or not accept_option(value) or value[-1] in ":," or ("/" in value and not is_random(value)):
         return False
     return is_random(value) or (not _FIELD.match(value) and is_sure_password(value, True))
+
+
+def accept_alone(value: str) -> bool:
+    """The same where no prompt shows that the line before was run: in a script the next command stands there."""
+    return accept_shown(value) and ((len(value) >= 16 and is_random(value)) or accept_strict(value))
 
 
 def accept_random(value: str) -> bool:

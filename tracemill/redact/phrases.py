@@ -14,6 +14,7 @@ from tracemill.redact.connections import CONNECTIONS
 from tracemill.redact.contexts import CONTEXTS
 from tracemill.redact.gate import Need
 from tracemill.redact.keys import KEYS
+from tracemill.redact.literals import has_stem, list_prose
 from tracemill.redact.phrase import (
     GAP,
     QUOTED,
@@ -25,6 +26,7 @@ from tracemill.redact.phrase import (
     accept_word,
 )
 from tracemill.redact.sentences import SENTENCES
+from tracemill.redact.settings import SETTINGS
 from tracemill.redact.shapes import is_key
 
 Hit = tuple[int, int, str]
@@ -38,6 +40,11 @@ _CALLS = (
 def _accept_signing(value: str) -> bool:
     """What signs tokens and cookies: also letters alone where they are no word."""
     return accept_strict(value) or (len(value) >= 12 and accept_word(value))
+
+
+def _accept_line_word(value: str) -> bool:
+    """What stands alone where a file's format wants a password: letters alone too, but no word about passwords."""
+    return accept_word(value) or (accept_option(value) and not (has_stem(value) or list_prose(value)))
 
 
 _STATEMENTS: tuple[Phrase, ...] = (
@@ -62,7 +69,7 @@ _STATEMENTS: tuple[Phrase, ...] = (
         rf"login{GAP}[^\s;]{{1,}}{GAP}password",
         rf"(?:machine{GAP}[^\s;]{{1,200}}|default){GAP}login{GAP}[^\s;]{{1,200}}{GAP}password{GAP}"
         rf"([^\s\"'\\]{{4,200}})",
-        accept_word,
+        _accept_line_word,
     ),
     Phrase(
         "pgpass",
@@ -98,7 +105,8 @@ _STATEMENTS: tuple[Phrase, ...] = (
         "token signed",
         "secret",
         r"jwt(?:\.|::)(?:sign|verify|encode|decode)\([^\r\n]{1,},(?:\s|\\n){0,}\\{0,}[\"'][^\"'\r\n]{6}",
-        rf"jwt(?:\.|::)(?:sign|verify|encode|decode)\((?:\s|\\n){{0,20}}(?:\{{[^{{}}]{{0,300}}\}}|[^,'\"(){{}}]{{1,60}})"
+        rf"jwt(?:\.|::)(?:sign|verify|encode|decode)\((?:\s|\\n){{0,20}}(?:\{{[^{{}}]{{0,300}}\}}|"
+        rf"[^,'\"(){{}}]{{1,60}})"
         rf",(?:\s|\\n){{0,20}}b?{QUOTED}",
         _accept_signing,
     ),
@@ -170,7 +178,7 @@ _SHAPES: tuple[Phrase, ...] = (
         lambda value: len(value) > 40,
     ),
 )
-PHRASES: tuple[Phrase, ...] = (*COMMANDS, *_STATEMENTS, *CONTEXTS, *CONNECTIONS, *SENTENCES, *KEYS, *_SHAPES)
+PHRASES: tuple[Phrase, ...] = (*COMMANDS, *_STATEMENTS, *CONTEXTS, *CONNECTIONS, *SENTENCES, *KEYS, *SETTINGS, *_SHAPES)
 PHRASE_LABELS = frozenset(phrase.label for phrase in PHRASES)
 
 
@@ -185,10 +193,12 @@ def find_phrases(text: str, labels: Set[str]) -> Iterator[Hit]:
     """Yield ``(start, end, kind)`` of the secrets of those phrases that ``labels`` name."""
     for phrase in _pick_phrases(PHRASE_LABELS.intersection(labels)):
         pattern, context = _compile_phrase(phrase)
-        for match in pattern.finditer(text):
+        shift = int(phrase.is_line)
+        for match in pattern.finditer("\n" + text if shift else text):
             group = match.lastindex or 0
             if phrase.accept(match[group]) and (context is None or context.search(match[0])):
-                yield *match.span(group), phrase.kind
+                start, end = match.span(group)
+                yield start - shift, end - shift, phrase.kind
 
 
 @lru_cache(maxsize=1000)

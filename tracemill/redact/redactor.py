@@ -12,17 +12,17 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from operator import is_not
+from operator import attrgetter, is_not
 from typing import Any, Protocol, TypeVar, cast
 
 from msgspec import structs
 
 from tracemill.redact.assignments import find_assigned, is_secret_name
-from tracemill.redact.finding import Hit, build_gate, find_hits
+from tracemill.redact.finding import Hit, build_gate, compile_extra, find_hits
 from tracemill.redact.json_text import HIDDEN_LABEL, JSON_STRING, is_home_plain, is_json
 from tracemill.redact.phrases import find_phrases
 from tracemill.redact.tally import Tally
-from tracemill.redact.texts import join_texts
+from tracemill.redact.texts import hash_values, join_texts
 from tracemill.trace import Message, ToolCall, Trace
 
 #: Fixed, so that partitions, resumed and repeated runs agree on placeholders; no secret.
@@ -31,12 +31,12 @@ DEFAULT_SALT = b"tracemill"
 _MIN_CHARS = 6
 _MAX_PASSES = 4
 _MAX_SHORT_CHARS = 200
-_KIND = re.compile(r"[a-z][a-z0-9_]{0,30}")
 #: Fields of a ``Trace`` that hold no text of the trace.
 _PLAIN_FIELDS = frozenset({"source_kind", "messages", "started_at", "ended_at", "dropped", "redacted"})
-_TEXT_FIELDS = tuple(name for name in Trace.__struct_fields__ if name not in {*_PLAIN_FIELDS, "tools"})
-#: Of these, those with a path, in which the gate mostly sees a home: they would hide that nothing is in the others.
-_PATH_FIELDS = frozenset({"source_path", "cwd", "project_path"})
+#: Fields with a path, in which the gate mostly sees a home: they would hide that nothing is in the others.
+_PATH_FIELDS = ("source_path", "cwd", "project_path")
+_TEXT_FIELDS = tuple(name for name in Trace.__struct_fields__ if name not in {*_PLAIN_FIELDS, *_PATH_FIELDS, "tools"})
+_get_fields = attrgetter(*_TEXT_FIELDS)
 _MOST_CLEAN_TOOLS = 1_000
 _MOST_CLEAN_PROMPTS = 100
 _MAX_PROMPT_CHARS = 50_000
@@ -80,8 +80,9 @@ class Redactor:
 
     def __init__(self, extra: Sequence[tuple[str, str]] = (), salt: bytes | None = None) -> None:
         self._clean_tools: dict[int, Any] = {}  # held, so that no other object can have the same id
+        self._clean_marks: set[bytes] = set()  # of equal tool definitions in other objects
         self._clean_prompts: set[str] = set()
-        self._extra = tuple(_compile_extra(kind, pattern) for kind, pattern in extra)
+        self._extra = tuple(compile_extra(kind, pattern) for kind, pattern in extra)
         self._key = hashlib.blake2b(DEFAULT_SALT if salt is None else salt, digest_size=32).digest()
 
     def redact_text(self, text: str) -> str:
@@ -98,10 +99,13 @@ class Redactor:
         changes: dict[str, Any] = {}
         if trace.tools and (tools := self._redact_tools(trace.tools, tally)) is not trace.tools:
             changes["tools"] = tools
-        fields = [(name, value) for name in _TEXT_FIELDS if (value := getattr(trace, name))]
-        is_clean = self._is_clean([value for name, value in fields if name not in _PATH_FIELDS], tally)
-        for name, old in fields:
-            if (not is_clean or name in _PATH_FIELDS) and (new := self._redact_value(old, tally)) is not old:
+        fields = _get_fields(trace)
+        if not self._is_clean(list(filter(None, fields)), tally):
+            for name, old in zip(_TEXT_FIELDS, fields, strict=True):
+                if (new := self._redact_value(old, tally)) is not old:
+                    changes[name] = new
+        for name in _PATH_FIELDS:
+            if (old := getattr(trace, name)) and (new := self._redact(old, tally)) is not old:
                 changes[name] = new
         messages = tuple([self._redact_message(message, tally) for message in trace.messages])
         counts = tally.counts
@@ -118,14 +122,19 @@ class Redactor:
         return cast(AnyLoss, replace(cast(Any, loss), path=path, detail=detail, content=content))
 
     def _redact_tools(self, tools: Sequence[Any], tally: Tally) -> Sequence[Any]:
-        """Definitions that many traces share (readers keep them) are looked at once where nothing is found in them."""
+        """Definitions that many traces share are looked at once where nothing is found in them."""
         if all(self._clean_tools.get(id(tool)) is tool for tool in tools):
             return tools
-        redacted = tools if self._is_clean(tools, tally) else self._redact_value(tools, tally)
+        mark = hash_values(tools)
+        is_clean = mark in self._clean_marks or self._is_clean(tools, tally)
+        redacted = tools if is_clean else self._redact_value(tools, tally)
         if redacted is tools:
-            if len(self._clean_tools) > _MOST_CLEAN_TOOLS:
+            if len(self._clean_tools) > _MOST_CLEAN_TOOLS:  # no fewer than the marks
                 self._clean_tools.clear()
+                self._clean_marks.clear()
             self._clean_tools.update((id(tool), tool) for tool in tools)
+            if mark is not None:
+                self._clean_marks.add(mark)
         return redacted
 
     def _is_clean(self, values: Sequence[Any], tally: Tally) -> bool:
@@ -135,22 +144,34 @@ class Redactor:
 
     def _redact_message(self, message: Message, tally: Tally) -> Message:
         content, reasoning, model, calls = message.content, message.reasoning_content, message.model, message.tool_calls
+        look, extra = tally.look, self._extra
         if isinstance(content, str):
-            redact = self._redact_prompt if message.role == "system" else self._redact
-            content = redact(content, tally)
+            if message.role == "system":
+                content = self._redact_prompt(content, tally)
+            elif (labels := look(content)) or extra:
+                content = self._redact_met(content, labels, tally)
         elif content:
             content = self._redact_value(content, tally)
-        if reasoning:
-            reasoning = self._redact(reasoning, tally)
+        if reasoning and ((labels := look(reasoning)) or extra):
+            reasoning = self._redact_met(reasoning, labels, tally)
         if model and model not in tally.clean:
             model = self._redact(model, tally)
         if calls:
-            changed = tuple([self._redact_call(call, tally) for call in calls])
-            calls = changed if any(map(is_not, changed, calls)) else calls
+            opened = [look(call.arguments) for call in calls]
+            if extra or any(opened):
+                changed = tuple([self._redact_call(*pair, tally) for pair in zip(calls, opened, strict=True)])
+                calls = changed if any(map(is_not, changed, calls)) else calls
         is_same = content is message.content and reasoning is message.reasoning_content
         if is_same and calls is message.tool_calls and model is message.model:
             return message
         return structs.replace(message, content=content, reasoning_content=reasoning, tool_calls=calls, model=model)
+
+    def _redact_met(self, text: str, labels: frozenset[str], tally: Tally) -> str:
+        """Redact a text in which the gate saw ``labels``."""
+        if len(text) < _MIN_CHARS:
+            return text
+        hits = find_hits(text, labels, self._extra)
+        return self._replace(text, labels, hits, tally) if hits else text
 
     def _redact_prompt(self, text: str, tally: Tally) -> str:
         """A system prompt is that of many traces: it is looked at once where nothing is found in it."""
@@ -163,13 +184,12 @@ class Redactor:
             self._clean_prompts.add(text)
         return redacted
 
-    def _redact_call(self, call: ToolCall, tally: Tally) -> ToolCall:
-        arguments = self._redact_arguments(call.arguments, tally)
+    def _redact_call(self, call: ToolCall, labels: frozenset[str], tally: Tally) -> ToolCall:
+        arguments = self._redact_arguments(call.arguments, labels, tally)
         return call if arguments is call.arguments else structs.replace(call, arguments=arguments)
 
-    def _redact_arguments(self, text: str, tally: Tally) -> str:
+    def _redact_arguments(self, text: str, labels: frozenset[str], tally: Tally) -> str:
         """Redact JSON text string by string, so that it stays valid and all else in it stays as it was written."""
-        labels = tally.look(text)
         hits = find_hits(text, labels, self._extra) if (labels or self._extra) and len(text) >= _MIN_CHARS else ()
         if not hits:
             return self._redact_strings(text, tally) if HIDDEN_LABEL in labels else text
@@ -241,12 +261,10 @@ class Redactor:
         if is_short and (len(text) < _MIN_CHARS or text in tally.clean):
             return text
         labels = tally.look(text)
-        hits = find_hits(text, labels, self._extra) if labels or self._extra else ()
-        if hits:
-            return self._replace(text, labels, hits, tally)
-        if is_short:
+        redacted = self._redact_met(text, labels, tally) if labels or self._extra else text
+        if is_short and redacted is text:
             tally.clean.add(text)
-        return text
+        return redacted
 
     def _replace(self, text: str, labels: frozenset[str], hits: Sequence[Hit], tally: Tally) -> str:
         """Put placeholders in the place of ``hits``, then of what is found after that."""
@@ -280,12 +298,3 @@ class Redactor:
     def _build_placeholder(self, value: str, kind: str) -> str:
         mark = hashlib.blake2b(value.encode("utf-8", "surrogatepass"), digest_size=3, key=self._key).hexdigest()
         return f"user_{mark}" if kind == "home" else f"[REDACTED_{kind.upper()}_{mark}]"
-
-
-def _compile_extra(kind: str, pattern: str) -> tuple[str, re.Pattern[str]]:
-    if not _KIND.fullmatch(kind):
-        raise ValueError(f"redaction rule {kind!r}: a kind is snake_case, such as 'employee_id'")
-    try:
-        return kind, re.compile(pattern)
-    except re.error as error:
-        raise ValueError(f"redaction rule {kind!r}: {pattern!r} is no regular expression: {error}") from error

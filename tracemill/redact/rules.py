@@ -128,8 +128,8 @@ _STRUCTURED: tuple[Rule, ...] = (
     ),
     Rule(
         "webhook",
-        ("webhook.",),
-        r"webhook\.office\.com/webhookb2/([0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9a-f/-]{60,120})",
+        (".office.com/webhook",),
+        r"\.office\.com/webhook(?:b2)?/([0-9a-f-]{36}@[0-9a-f-]{36}/IncomingWebhook/[0-9a-f/-]{30,120})",
     ),
     Rule("sentry_key", ("://",), r"://([0-9a-f]{32}(?::[0-9a-f]{32})?)@(?=[\w.-]*sentry)", ahead=_USERINFO),
     Rule(
@@ -190,10 +190,11 @@ _STRUCTURED: tuple[Rule, ...] = (
     Rule(
         "discord_token",
         (".",),
-        rf"{BOUNDARY}[MNO]{W}{{23,27}}\.{W}{{6}}\.{W}{{27,45}}(?!{W})",
+        rf"{BOUNDARY}[MNO][DTjz]{W}{{22,26}}\.{W}{{6}}\.{W}{{27,45}}(?!{W})",
         accept_key,
         (24, 25, 26, 27, 28),
         rf"{W}{{6}}\.{W}{{27}}",
+        rf"[MNO][DTjz]{W}{{22,}}\.{W}{{6}}\.{W}{{27}}",
     ),
     Rule("twilio_key", ("SK",), rf"{BASE64_BOUNDARY}SK[0-9a-f]{{32}}(?!{A})", accept_key, ahead="[0-9a-f]{32}"),
 )

@@ -91,38 +91,13 @@ _CODE_SIGN = re.compile(r"\$[{(]|\{\{|%\(|<%|A-Z|a-z|0-9|\|\||&&|[{}<>]|\\|!@#\$
 _KEY_SIGNS = frozenset("!@#$%^&*()+=")
 _VOWELS = frozenset("aeiouAEIOU")
 _PASSWORD_SIGN = re.compile(r"[!@#$%^&*?+=~]")
-_COMMON_PASSWORD_WORDS = frozenset(
-    {
-        "admin",
-        "boolean",
-        "false",
-        "function",
-        "guest",
-        "hidden",
-        "integer",
-        "mysql",
-        "none",
-        "number",
-        "object",
-        "optional",
-        "pass",
-        "passwd",
-        "password",
-        "postgres",
-        "pwd",
-        "redis",
-        "required",
-        "root",
-        "secret",
-        "string",
-        "test",
-        "text",
-        "token",
-        "true",
-        "user",
-        "username",
-    }
-)
+#: What a template, a variable or a value of a format has first: ``%s``, ``%(name)s``, ``%VAR%``, ``%env(…)``.
+_TEMPLATE = re.compile(r"[$<{\[(]|%(?:[({<%]|[-\d.$]{0,6}[sdvqrxi@](?!\w)|\w+%|env\()")
+_COMMON_PASSWORD_WORDS = frozenset({
+    "admin", "boolean", "false", "function", "guest", "hidden", "integer", "mysql", "none", "number", "object",
+    "optional", "pass", "passwd", "password", "postgres", "pwd", "redis", "required", "root", "secret", "string",
+    "test", "text", "token", "true", "user", "username",
+})  # fmt: skip
 
 
 def is_placeholder(value: str) -> bool:
@@ -174,9 +149,23 @@ def is_random(value: str) -> bool:
     )
 
 
+def is_drawn(value: str) -> bool:
+    """Whether a value is letters of both cases and digits that change places as in no word and no name of code."""
+    if not (value.isascii() and value.isalnum()) or value.isalpha() or value.islower() or value.isupper():
+        return False
+    cases = (str.isupper, str.islower, str.isdigit)
+    most = 2.2 if len(value) < 20 else 2.6
+    is_mixed = min(sum(map(case, value)) for case in cases) >= 2 and _compute_segment_chars(value) < most
+    return is_mixed and not is_placeholder(value)
+
+
 def is_assigned_key(value: str, quoted: bool) -> bool:
-    """Whether the value of ``API_KEY=…``, ``token: …``, ``secret=…`` is a secret: at least 16 random characters."""
-    if len(value) < 16 or is_placeholder(value) or _PUBLISHABLE.match(value) or _DIGEST.fullmatch(value):
+    """Whether the value of ``API_KEY=…``, ``token: …``, ``secret=…`` is a secret: at least 16 random characters, or 12
+    of the sort that nothing but chance makes.
+    """
+    if len(value) < 16 and not (len(value) >= 12 and is_drawn(value)):
+        return False
+    if is_placeholder(value) or _PUBLISHABLE.match(value) or _DIGEST.fullmatch(value):
         return False
     if quoted and _is_full_of_signs(value):
         return True
@@ -201,7 +190,7 @@ def is_assigned_password(value: str, quoted: bool) -> bool:
     if " " in value or "\t" in value:
         is_cut_code = value[0].isspace() or value[0] in "+,;)]}:.%&|=?"
         return not (is_cut_code or is_placeholder(value)) and any(map(_is_password_word, value.split()))
-    if len(value) < 6 or value[0] in "$<{[(%" or is_placeholder(value) or value.lower() in _COMMON_PASSWORD_WORDS:
+    if len(value) < 6 or _is_template(value) or is_placeholder(value) or value.lower() in _COMMON_PASSWORD_WORDS:
         return False
     if value.startswith(("/", "./", "~/", "http://", "https://", "--")) or _is_attribute(value, quoted):
         return False
@@ -252,9 +241,15 @@ def is_uuid(value: str) -> bool:
 
 def is_url_password(user: str, password: str) -> bool:
     """Whether ``password`` of ``scheme://user:password@host`` is a secret; ``postgres:postgres`` is a default."""
-    if password in (user, "") or password[0] in "$<{[(%*" or password.lower() in _COMMON_PASSWORD_WORDS:
+    if password in (user, "") or password[0] == "*" or _is_template(password):
+        return False
+    if password.lower() in _COMMON_PASSWORD_WORDS:
         return False
     return len(password) >= 3 and not _PLACEHOLDER.search(password) and len(set(password)) > 1
+
+
+def _is_template(value: str) -> bool:
+    return value[0] in "$<{[(%" and _TEMPLATE.match(value) is not None
 
 
 def _is_attribute(value: str, quoted: bool) -> bool:

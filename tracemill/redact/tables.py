@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence, Set
 from functools import cache
 
 from tracemill.redact.gate import Need
+from tracemill.redact.listed import LISTED_LABEL, find_listed, list_listed_needs
 from tracemill.redact.phrase import accept_strict, accept_word
 from tracemill.redact.shapes import is_assigned_key, is_uuid
 
@@ -80,11 +81,12 @@ _NUMBERED = re.compile(r"[ \t]{0,8}\d{1,6}(?:\u2192|\t)")
 #: What a row has at least that holds a secret.
 _PASSWORD_CHARS, _KEY_CHARS = re.compile(r"[^\s|]{6}"), re.compile(r"[^\s|]{16}")
 _MAX_ROWS = 2000
-TABLE_LABELS = frozenset({"ruled table", "delimited table", "insert", "copy"})
+TABLE_LABELS = frozenset({"ruled table", "delimited table", "insert", "copy", LISTED_LABEL})
 
 
 def list_table_needs() -> Iterator[Need]:
     """What ``find_cells`` finds nothing without."""
+    yield from list_listed_needs()
     column = rf"(?:{_PASSWORD}|secret|token|[a-z][ _-]?key)"
     end = r"(?:[ ]\([\w -]{1,}\))?[ \t\"'`*\\]{0,}(?:[|?][^\n]{0,})?\r?(?:\n|\\n)"
     yield Need("ruled table", rf"{column}{end}[^a-z\n]{{0,}}[-=?:|]{{3}}", is_caseless=True)
@@ -99,7 +101,8 @@ def list_table_needs() -> Iterator[Need]:
     )
     yield Need(
         "delimited table",
-        rf"{column}\\{{0,}}\"?{sign}(?:[\\\"]{{1,}}(?:{letters})?|{letters})[\\\"]{{0,}}(?:(?:{empty}){{0,}}{cell})?{line_end}",
+        rf"{column}\\{{0,}}\"?{sign}(?:[\\\"]{{1,}}(?:{letters})?|{letters})[\\\"]{{0,}}(?:"
+        rf"(?:{empty}){{0,}}{cell})?{line_end}",
         is_caseless=True,
     )
     yield Need("insert", rf"into\s[^()]{{1,}}\([^()]{{0,}}{column}[^()]{{0,}}\)[\snrt\\]{{0,}}values", is_caseless=True)
@@ -121,6 +124,8 @@ def find_cells(text: str, labels: Set[str]) -> Iterator[Hit]:
             if place >= floor:  # what looks like a table's head may be one of its rows
                 hits, floor = _find_in_rows(text, place, names, sign)
                 yield from hits
+    if LISTED_LABEL in labels:
+        yield from find_listed(text)
     if "insert" in labels:
         for match in _INSERT.finditer(text):
             yield from _find_in_tuples(text, match.end(), match["names"].split(","))

@@ -19,6 +19,7 @@ from labelled.more_passwords import MORE_HARMLESS, MORE_PASSWORDS
 from labelled.passwords import NAMES, PASSWORDS, TOKENS
 from labelled.second_blind import SECOND_BLIND_ROWS
 from labelled.service_keys import MODEL_KEYS, SERVICE_KEYS
+from labelled.settings import NO_SETTINGS, SETTINGS
 from labelled.unseen import UNSEEN_HARMLESS, UNSEEN_SECRETS
 
 __all__ = ["BLIND_ENTRIES", "ENTRIES", "SECOND_BLIND_ENTRIES", "Entry"]
@@ -30,7 +31,7 @@ ENTRIES: tuple[Entry, ...] = tuple(
     build_entries(
         (
             *(*_FIRST, *MORE_KEYS, *MORE_PASSWORDS, *MORE_HARMLESS, *UNSEEN_SECRETS, *UNSEEN_HARMLESS),
-            *(*CONNECTIONS, *NO_CONNECTIONS),
+            *(*CONNECTIONS, *NO_CONNECTIONS, *SETTINGS, *NO_SETTINGS),
         )
     )
 )
