@@ -10,6 +10,8 @@ import math
 import re
 from collections import Counter
 
+from tracemill.redact.letters import is_unspoken
+
 #: Keys that vendors publish as examples; they open nothing.
 DOCUMENTED_EXAMPLES: tuple[str, ...] = (
     "IOSFODNN7EXAMPLE",  # AWS's documents
@@ -89,7 +91,6 @@ _DIGEST = re.compile(r"(?:[\w.-]{1,128}@)?sha(?:256|384|512):[0-9a-f]{64,128}")
 #: What a template, a call or a class of a regular expression has, and a quoted key full of signs has not.
 _CODE_SIGN = re.compile(r"\$[{(]|\{\{|%\(|<%|A-Z|a-z|0-9|\|\||&&|[{}<>]|\\|!@#\$%|://")
 _KEY_SIGNS = frozenset("!@#$%^&*()+=")
-_VOWELS = frozenset("aeiouAEIOU")
 _PASSWORD_SIGN = re.compile(r"[!@#$%^&*?+=~]")
 #: What a template, a variable or a value of a format has first: ``%s``, ``%(name)s``, ``%VAR%``, ``%env(…)``.
 _TEMPLATE = re.compile(r"[$<{\[(]|%(?:[({<%]|[-\d.$]{0,6}[sdvqrxi@](?!\w)|\w+%|env\()")
@@ -132,18 +133,18 @@ def is_key(value: str, head: int = 0) -> bool:
     if is_stand_in(value, head):
         return False
     is_wordy = not any(letter.isdigit() for letter in value) or (_WORDS.fullmatch(value) and not _is_hex(value))
-    return not is_wordy or _compute_segment_chars(value) < 3.0
+    return not is_wordy or _compute_segment_chars(value) < 3.0 or is_unspoken(value[head:])
 
 
 def is_random(value: str) -> bool:
     """Whether a value has the look of chance: letters and digits that change places too often for words."""
     segment_chars = _compute_segment_chars(value)
     if _WORDS.fullmatch(value) and not _is_hex(value):
-        return (len(value) >= 16 and segment_chars < 2.2) or _is_random_letters(value, segment_chars)
+        return len(value) >= 16 and (segment_chars < 2.2 or is_unspoken(value))
     has_digit = any(letter.isdigit() for letter in value)
     has_letter = any(letter.isalpha() for letter in value)
     if not has_digit:
-        return len(value) >= 16 and segment_chars < 2.2
+        return len(value) >= 16 and (segment_chars < 2.2 or is_unspoken(value))
     return (
         has_letter and (segment_chars < 4.0 or (len(value) >= 32 and _is_hex(value))) and _compute_entropy(value) >= 2.8
     )
@@ -208,7 +209,8 @@ def is_assigned_password(value: str, quoted: bool) -> bool:
     if not any(letter.isdigit() for letter in value):
         if len(value) >= 16 and value.isascii() and value.isalpha() and value.islower():  # no word is that long
             return not _CODE_STEM.search(value)
-        return len(value) >= 12 and _compute_segment_chars(value) < (2.6 if quoted else 2.2)
+        is_mixed = len(value) >= 12 and _compute_segment_chars(value) < (2.6 if quoted else 2.2)
+        return is_mixed or (is_unspoken(value) and not _CODE_STEM.search(value.lower()))
     if quoted or "_" not in value:
         return True
     return bool(_WORDS_AND_NUMBER.fullmatch(value)) and not _CODE_WORD.search(value)
@@ -268,14 +270,6 @@ def _is_full_of_signs(value: str) -> bool:
     if _CODE_SIGN.search(value):
         return False
     return len(set(value)) >= 16 and is_random(value)
-
-
-def _is_random_letters(value: str, segment_chars: float) -> bool:
-    """Whether a long run of letters of both cases is no name: cases change often, capitals cluster, vowels are few."""
-    if not (len(value) >= 24 and value.isascii() and value.isalpha()) or segment_chars >= 3.4:
-        return False
-    clusters = sum(len(run) > 1 for run in re.findall("[A-Z]+(?![a-z])", value))
-    return clusters >= 3 and sum(letter in _VOWELS for letter in value) < len(value) / 3
 
 
 def _is_hex(value: str) -> bool:

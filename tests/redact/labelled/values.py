@@ -21,6 +21,7 @@ LOWER, UPPER, DIGITS = string.ascii_lowercase, string.ascii_uppercase, string.di
 ALNUM = DIGITS + UPPER + LOWER
 ALPHABETS = {
     "A": ALNUM,
+    "E": string.ascii_letters,
     "B": ALNUM + "+/",
     "C": UPPER + DIGITS,
     "D": DIGITS,
@@ -65,7 +66,7 @@ SPECS: dict[str, str] = {
     "openai_admin": "sk-admin-{U:58}T3BlbkFJ{U:58}",
     "anthropic": "sk-ant-api03-{U:93}AA", "anthropic_oauth": "sk-ant-oat01-{U:93}AA",
     "anthropic_admin": "sk-ant-admin01-{U:93}AA",
-    "huggingface": "hf_{A:34}", "nvidia": "nvapi-{U:64}", "openrouter": "sk-or-v1-{H:64}",
+    "huggingface": "hf_{E:34}", "nvidia": "nvapi-{U:64}", "openrouter": "sk-or-v1-{H:64}",
     "groq": "gsk_{A:20}WGdyb3FY{A:24}",
     "replicate": "r8_{A:37}", "xai": "xai-{A:80}", "perplexity": "pplx-{A:48}", "langsmith": "lsv2_pt_{H:32}_{H:10}",
     "langsmith_sk": "lsv2_sk_{H:32}_{H:10}", "alnum40": "{A:40}", "alnum32": "{A:32}", "deepseek": "sk-{H:32}",
