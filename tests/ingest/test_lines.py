@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tracemill.ingest import lines
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.lines import Row, read_rows
 from tracemill.ingest.source import LossLog, ReadOptions
 from tracemill.ingest.time_span import TimeSpan
@@ -117,3 +118,20 @@ def test_many_time_stamps_are_taken_in_as_one_by_one(stamps: list[str]) -> None:
         one.add(stamp)
     many.add_all(stamps)
     assert (one.started_at, one.ended_at) == (many.started_at, many.ended_at)
+
+
+@pytest.mark.parametrize(
+    ("tail", "kept"),
+    [("", True), ("\n", True), ('{"b": 2}', True), ("xyz", True), ("", False)],
+    ids=["alone", "newline", "two", "rubbish", "cut"],
+)
+def test_the_first_of_a_document_that_goes_on_is_taken_and_the_rest_is_lost(
+    tmp_path: Path, tail: str, kept: bool
+) -> None:
+    path = tmp_path / "document.json"
+    path.write_text('{"a": 1' + ("}" + tail if kept else ""), encoding="utf-8")
+    log = LossLog(path=str(path))
+    assert read_document(path, log, takes_first=True) == ({"a": 1} if kept else None)
+    assert [loss.content for loss in log.losses if kept] == ([tail] if tail.strip() else [])
+    assert {loss.reason for loss in log.losses} <= {"bad_json"}
+    assert kept or log.losses

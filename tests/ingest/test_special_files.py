@@ -11,8 +11,8 @@ import pytest
 
 from tracemill.ingest import FORMAT_NAMES, get_source
 from tracemill.ingest.collect import Intake, collect_traces
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.inventory import Selection, locate_files, take_inventory
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Trace
 

@@ -1,7 +1,7 @@
 """A JSON document that is one file: its first fields from its first bytes, or all of it in few calls of the system.
 
 Folders of documents hold thousands of small files, so here opening and decoding one costs little; what is odd in any
-way is left to ``lines.read_document``, which reads everything.
+way is left to ``documents.read_document``, which reads everything.
 """
 
 from __future__ import annotations

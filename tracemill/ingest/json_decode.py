@@ -5,6 +5,7 @@ Mended, and noted in the log: NUL bytes, bytes that are no UTF-8, lone surrogate
 
 from __future__ import annotations
 
+import codecs
 import json
 from typing import Any
 
@@ -13,6 +14,7 @@ import msgspec
 from tracemill.ingest.source import LossLog
 
 _MAX_DEPTH = 200
+_SAMPLE_BYTES = 4096
 _PIECE_BYTES = 4096
 _MAX_DIGITS = 4300
 _MIN_DIGITS = 200
@@ -132,3 +134,19 @@ def count_objects(raw: bytes | bytearray, end: int | None = None) -> int | None:
         count += 1
         place = find(b"\n", place + 1, last)
     return count
+
+
+def guess_utf16(start: bytes) -> bool:
+    """Whether a file is UTF-16: a mark or a NUL in second place, and NULs all along, as JSON's own signs have them."""
+    has_mark = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    looks_little = start[1:2] == b"\x00" and start[:1] != b"\x00"
+    sample = start[:_SAMPLE_BYTES]
+    return (has_mark or looks_little) and sample.count(0) * 5 > len(sample)
+
+
+def to_utf8(raw: bytes) -> bytes:
+    """Bytes of a file as UTF-8 without a byte-order mark; what is no UTF-16 stays as it is."""
+    if guess_utf16(raw[:_SAMPLE_BYTES]):
+        has_mark = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        return raw.decode("utf-16" if has_mark else "utf-16-le", "replace").encode("utf-8", "replace")
+    return raw.removeprefix(codecs.BOM_UTF8)

@@ -24,10 +24,12 @@ from tracemill.ingest.json_decode import (
     count_objects,
     decode_json,
     decode_tolerant,
+    guess_utf16,
     has_long_integer,
     mend_text,
+    to_utf8,
 )
-from tracemill.ingest.raw_files import check_regular, read_start
+from tracemill.ingest.raw_files import read_start
 from tracemill.ingest.source import DEFAULT_MAX_LINE_BYTES, LossLog, ReadOptions
 
 _HEAD_BYTES = 256 * 1024
@@ -84,8 +86,8 @@ def read_rows(
     with io.BytesIO(raw) if len(raw) < _SMALL_BYTES else path.open("rb") as file:
         start = file.read(_SAMPLE_BYTES)
         file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
-        if _guess_utf16(start):
-            lines = _to_utf8(file.read()).split(b"\n")
+        if guess_utf16(start):
+            lines = to_utf8(file.read()).split(b"\n")
             yield from _decode_each(((n, line, n == len(lines)) for n, line in enumerate(lines, start=1)), log)
         elif fields is None or options.max_line_bytes < _BLOCK_BYTES:
             yield from _decode_each(_read_lines(file, log, options.max_line_bytes), log)
@@ -121,7 +123,7 @@ def index_lines(path: Path) -> Iterator[tuple[int, int, list[Row]]]:
     log = LossLog(path=str(path))
     with path.open("rb") as file:
         start = file.read(_SAMPLE_BYTES)
-        if _guess_utf16(start):
+        if guess_utf16(start):
             return
         offset = file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
         for number, raw, is_last in _read_lines(file, log, DEFAULT_MAX_LINE_BYTES):
@@ -141,25 +143,6 @@ def read_line_at(path: Path, place: tuple[int, int], log: LossLog, options: Read
         file.seek(offset)
         line = next(_read_lines(file, log, options.max_line_bytes, number), None)
         return [] if line is None else list(_decode_each([line], log))
-
-
-def read_document(path: Path, log: LossLog) -> Any | None:
-    """The JSON value that a whole file holds, or None where it is not JSON (logged).
-
-    Raises:
-        OSError: the file cannot be opened or read.
-    """
-    check_regular(path)
-    raw = _to_utf8(path.read_bytes())
-    if not raw.strip():
-        log.drop("empty_file")
-        return None
-    log.lines_read += 1
-    try:
-        return decode_json(raw, log)
-    except (ValueError, RecursionError) as error:
-        log.drop("bad_json", detail=str(error), content=raw[:2000].decode("utf-8", "replace"))
-        return None
 
 
 def decode_line(raw: bytes, number: int, log: LossLog, *, is_last: bool) -> Iterator[Row]:
@@ -267,29 +250,14 @@ def _read_lines(file: BinaryIO, log: LossLog, limit: int, first: int = 1) -> Ite
 
 def _read_head_lines(file: BinaryIO) -> Iterator[bytes]:
     start = file.read(_SAMPLE_BYTES)
-    if _guess_utf16(start):
-        yield from _to_utf8(start + file.read(_HEAD_BYTES)).split(b"\n")
+    if guess_utf16(start):
+        yield from to_utf8(start + file.read(_HEAD_BYTES)).split(b"\n")
         return
     file.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
     left = _HEAD_BYTES
     while left > 0 and (line := file.readline(left)):
         left -= len(line)
         yield line
-
-
-def _guess_utf16(start: bytes) -> bool:
-    """Whether a file is UTF-16: a mark or a NUL in second place, and NULs all along, as JSON's own signs have them."""
-    has_mark = start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    looks_little = start[1:2] == b"\x00" and start[:1] != b"\x00"
-    sample = start[:_SAMPLE_BYTES]
-    return (has_mark or looks_little) and sample.count(0) * 5 > len(sample)
-
-
-def _to_utf8(raw: bytes) -> bytes:
-    if _guess_utf16(raw[:_SAMPLE_BYTES]):
-        has_mark = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        return raw.decode("utf-16" if has_mark else "utf-16-le", "replace").encode("utf-8", "replace")
-    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def _show(raw: bytes) -> str:

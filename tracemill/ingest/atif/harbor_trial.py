@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from tracemill.ingest.atif.companions import Tell, describe_failure, tell_nobody
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_record, dump_json, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.outcomes import read_reward
 from tracemill.ingest.source import LossLog
 

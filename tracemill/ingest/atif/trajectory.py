@@ -16,9 +16,9 @@ from typing import Any, TypeGuard, cast
 import msgspec
 
 from tracemill.ingest.document_head import decode_plain, decode_tools, read_start
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_decode import decode_json
 from tracemill.ingest.json_fields import get_int
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import LossLog
 
 _NoRecord = str | int | float | bool | list[Any] | None
@@ -210,7 +210,7 @@ def read_trajectory(path: Path, log: LossLog) -> Document | None:
     if trajectory is not None:
         log.lines_read += 1
         return Document(trajectory, raw)
-    record = read_document(path, log)
+    record = read_document(path, log, takes_first=True)
     if record is None:
         return None
     trajectory = shape_trajectory(record)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tracemill.ingest.claude_code.lines import read_first_rows
 from tracemill.ingest.claude_code.rows import clean_session, finish_rows, says_something
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import Head, LossLog, ReadOptions
 
 _INDEX_NAME = "sessions-index.json"

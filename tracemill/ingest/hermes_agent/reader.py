@@ -43,6 +43,7 @@ import msgspec
 from msgspec.structs import replace
 
 from tracemill.ingest.document_head import read_leading_fields, read_start
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.hermes_agent.heads import (
     describe_head,
     find_root,
@@ -57,7 +58,7 @@ from tracemill.ingest.hermes_agent.heads import (
 from tracemill.ingest.hermes_agent.session import SessionRow, build_trace, decode_session
 from tracemill.ingest.hermes_agent.state import STATE_FILE, list_state, read_state, read_state_head, read_state_session
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_text
-from tracemill.ingest.lines import Row, read_document, read_line_at, read_rows
+from tracemill.ingest.lines import Row, read_line_at, read_rows
 from tracemill.ingest.source import Entry, Head, LossLog, ReadOptions, Source
 from tracemill.ingest.transcript import finish_traces
 from tracemill.trace import Trace
@@ -142,7 +143,7 @@ def _read_snapshot_head(path: Path) -> Head | None:
     own_id = fields.get("session_id", fields.get("id"))
     if "messages" in fields and fields["messages"] is None and isinstance(own_id, str) and own_id.strip():
         return describe_head(fields)
-    document = as_record(read_document(path, LossLog(path=str(path))))
+    document = as_record(read_document(path, LossLog(path=str(path)), takes_first=True))
     return describe_head(document) if is_session(document) else None
 
 
@@ -150,7 +151,7 @@ def _read_snapshot(path: Path, log: LossLog) -> list[Trace | None]:
     raw = read_start(path, sys.maxsize)
     document = decode_session(raw)
     if document is None:
-        document = read_document(path, log)
+        document = read_document(path, log, takes_first=True)
     else:
         log.lines_read += 1
     if document is None:

@@ -37,8 +37,8 @@ from typing import Any
 from tracemill.ingest.atif.companions import count_shared_fault
 from tracemill.ingest.atif.harbor_trial import Verdict, name_session, read_verdict
 from tracemill.ingest.document_head import read_leading_fields
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, get_int, get_number, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.mini_swe_agent.messages import MessageReader, find_time, has_zoneless_time
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.swe_agent.verdict import add_verdict

@@ -54,8 +54,8 @@ from msgspec.structs import replace
 
 from tracemill.ingest.atif.companions import count_shared_fault
 from tracemill.ingest.document_head import read_leading_fields
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_record, dump_json, get_int, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.miroflow.layout import Times, find_facts, read_layout, read_time
 from tracemill.ingest.miroflow.session import SessionReader
 from tracemill.ingest.miroflow.verdict import (

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from tracemill.ingest.atif.companions import count_fault, describe_failure
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_int, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.openhands.log import Event
-from tracemill.ingest.raw_files import check_regular
+from tracemill.ingest.raw_files import check_regular, read_start
 from tracemill.ingest.source import NOTES, Loss, LossLog
 
 STATE_FILE = "base_state.json"
@@ -182,8 +182,7 @@ def peek_first_item(path: Path) -> dict[str, Any]:
         OSError: the file cannot be opened or read.
     """
     check_regular(path)
-    with path.open("rb") as file:
-        text = file.read(_HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip()
+    text = read_start(path, _HEAD_BYTES).removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace").lstrip()
     if not text.startswith("["):
         return {}
     try:

@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_record, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.openhands.files import STATE_FILE, find_parent_state, get_folder, read_metadata
 from tracemill.ingest.openhands.session import Session
 from tracemill.ingest.source import LossLog

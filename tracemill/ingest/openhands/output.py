@@ -21,6 +21,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from tracemill.ingest.atif.companions import describe_failure, stamp_file
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import (
     as_list,
     as_record,
@@ -31,7 +32,7 @@ from tracemill.ingest.json_fields import (
     get_number,
     get_text,
 )
-from tracemill.ingest.lines import Row, read_document, read_rows
+from tracemill.ingest.lines import Row, read_rows
 from tracemill.ingest.openhands.log import Event
 from tracemill.ingest.openhands.session import Session, build_traces, is_event
 from tracemill.ingest.source import Head, LossLog, ReadOptions

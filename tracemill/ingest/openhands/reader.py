@@ -59,8 +59,9 @@ from msgspec.structs import replace
 
 from tracemill.ingest.atif.companions import count_fault, count_shared_fault
 from tracemill.ingest.atif.harbor_trial import Verdict, name_session, read_verdict
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, format_time, get_text
-from tracemill.ingest.lines import Row, index_lines, read_document, read_rows
+from tracemill.ingest.lines import Row, index_lines, read_rows
 from tracemill.ingest.openai_chat.rows import index_entries, number_rows, peek_rows, read_entry_rows
 from tracemill.ingest.openhands.files import (
     STATE_FILE,

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, dump_json
-from tracemill.ingest.lines import Row, read_document, read_rows
+from tracemill.ingest.lines import Row, read_rows
 from tracemill.ingest.source import LossLog, ReadOptions
 
 _START_BYTES = 64 * 1024

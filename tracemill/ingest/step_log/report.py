@@ -15,8 +15,8 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from tracemill.ingest.atif.companions import Tell, describe_failure, stamp_file
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_bool, get_text
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import LossLog
 from tracemill.trace import Trace
 

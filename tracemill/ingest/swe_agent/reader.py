@@ -42,8 +42,8 @@ from msgspec.structs import replace
 from tracemill.ingest.atif.companions import count_shared_fault
 from tracemill.ingest.atif.harbor_trial import name_session, read_verdict
 from tracemill.ingest.document_head import read_leading_fields
+from tracemill.ingest.documents import read_document
 from tracemill.ingest.json_fields import as_list, as_record, dump_json, get_int, get_number, get_text, parse_record
-from tracemill.ingest.lines import read_document
 from tracemill.ingest.source import Head, LossLog, ReadOptions, Source
 from tracemill.ingest.swe_agent.messages import HistoryReader
 from tracemill.ingest.swe_agent.verdict import add_verdict
