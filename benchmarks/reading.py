@@ -69,7 +69,8 @@ def read_ours(options: argparse.Namespace, start: Start) -> Counts:
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.redact import Redactor
 
-    importlib.import_module("pyarrow.parquet")  # the store's: imports are not measured
+    if options.leg in WORKERS:
+        importlib.import_module("pyarrow.parquet")  # the store's: imports are not measured
     start()
     source, unread = get_source(options.format), set[str]()
     if options.leg in WORKERS:

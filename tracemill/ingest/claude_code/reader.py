@@ -161,10 +161,12 @@ def _describe(
 ) -> dict[str, Any]:
     """What else is known of a conversation: ``rows`` carry its words, ``told`` are those and its bookkeeping."""
     kinds = [row.type for row in told if row.type is not None]
+    version = rows[0].version
+    versions = dict.fromkeys([version, *[row.version for row in rows if row.version != version]])
     meta: dict[str, Any] = {
         "record_count": len(told),
         "record_types": {kind: kinds.count(kind) for kind in sorted(set(kinds))},
-        "versions": [version for version in {row.version: None for row in rows} if version],
+        "versions": [version for version in versions if version],
     }
     if (title := file.find_title()) is not None:
         meta["title"] = title

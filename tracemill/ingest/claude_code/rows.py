@@ -145,9 +145,9 @@ def says_something(row: ClaudeRow) -> bool:
 
 def has_result(row: ClaudeRow) -> bool:
     """Whether the row brings the result of a call."""
-    if row.words is not None and not isinstance(row.words.content, str):
+    if row.words is not None and type(row.words.content) is not str:
         for block in row.words.content:
-            if isinstance(block, ResultBlock):
+            if type(block) is ResultBlock:
                 return True
     return False
 
