@@ -12,7 +12,8 @@ One row is one JSON object a line: a message of the user or the assistant, or bo
 Kept: every row that carries words. Rows of one ``message.id`` are one turn; a sidechain is a trace of its own; prompts
 typed while the model ran (``queued_command`` attachments) are messages. Arguments of calls are what the model sent
 (``wireToolInputs``), where a row has it beside what was run. The system prompt and tool definitions are
-taken from an attachment where there is one. Read as bookkeeping: summaries, snapshots, progress, hooks, titles.
+taken from an attachment where there is one; the title is what the person gave, else a program's, else a summary of this
+session's own rows. Read as bookkeeping: summaries, snapshots, progress, hooks, titles.
 Lost, each under its reason: rows of a branch that was rewound or replaced (``abandoned_branch``), rows that the harness
 wrote as the model (``synthetic_message``, ``api_error_message``), repeated rows, unknown types, malformed rows.
 
