@@ -34,6 +34,7 @@ from benchmarks.measure import describe_machine, run_child
 CREATE = ("dd create", "ours create, all columns", "ours create, light columns", "ours engine, light columns")
 WORKERS = ("ours, 1 worker", "ours, 2 workers")
 COUNT = "count what was written"
+_KEEP_GATE = "from tracemill.redact.finding import build_gate; build_gate()"  # there from a second run on, as byte code
 LEGS = ("ours", "ours redacted", "dd handler", "teich", *CREATE, *WORKERS)
 SIZES = {name: "500MB" if name in ("claude_code", "codex") else "100MB" for name in corpora.FOLDERS}
 HEAD = ("format", "files", "MB", "leg", "traces", "messages", "files lost", "s", "CPU s", "MB/s", "peak MB", "whole s")
@@ -69,8 +70,8 @@ def read_ours(options: argparse.Namespace, start: Start) -> Counts:
     from tracemill.ingest.inventory import Selection, locate_files, take_inventory
     from tracemill.redact import Redactor
 
-    if options.leg in WORKERS:
-        importlib.import_module("pyarrow.parquet")  # the store's: imports are not measured
+    if options.leg in WORKERS:  # imports are not measured
+        importlib.import_module("pyarrow.parquet")
     start()
     source, unread = get_source(options.format), set[str]()
     if options.leg in WORKERS:
@@ -170,8 +171,7 @@ class Bench:
         self._options = options
         self._folder = folder
         self._teich = corpora.find_teich(options.teich_python)
-        # the gate of redaction is kept beside the byte code: as this, it is there from a second run on
-        run_child([sys.executable, "-c", "from tracemill.redact.finding import build_gate; build_gate()"], folder / "run")
+        run_child([sys.executable, "-c", _KEEP_GATE], folder / "run")
         self.results: Results = {}
 
     def measure(self, name: str, size: str, corpus: Path) -> Iterator[list[str]]:
@@ -279,8 +279,7 @@ def build_parser() -> argparse.ArgumentParser:
 def main() -> None:
     options = build_parser().parse_args()
     if options.inside:
-        run_inside(argparse.Namespace(**options.inside))
-        return
+        sys.exit(run_inside(argparse.Namespace(**options.inside)))
     sys.argv = ["PATH" if item == options.teich_python else item for item in sys.argv]  # results name the command
     corpus = os.environ.get("TRACEMILL_CORPUS")
     if corpus is None:
@@ -292,7 +291,6 @@ def main() -> None:
         runs = [(name, size) for name in names for size in options.size or ["20MB" if options.quick else SIZES[name]]]
         rows = (row for name, size in runs for row in bench.measure(name, size, Path(corpus)))
         lines = [*print_table(HEAD, rows), ""]
-    print()
     lines += print_table(("format", "size", "what", "measured", "target", "met"), judge(bench.results))
     if options.write:
         write_results("reading", "Reading: ours against Data Designer and teich", lines)

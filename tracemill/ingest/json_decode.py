@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import codecs
 import json
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from tracemill.ingest.source import LossLog
 
+Decoded = TypeVar("Decoded")
 _MAX_DEPTH = 200
 _SAMPLE_BYTES = 4096
 _PIECE_BYTES = 4096
@@ -134,6 +135,23 @@ def count_objects(raw: bytes | bytearray, end: int | None = None) -> int | None:
         count += 1
         place = find(b"\n", place + 1, last)
     return count
+
+
+def decode_lines(
+    decoder: msgspec.json.Decoder[Decoded], lines: bytes | memoryview, buffer: bytes | bytearray, end: int | None = None
+) -> list[Decoded] | None:
+    """The objects of lines, one a line; None where a line holds anything else, or what the decoder refuses.
+
+    ``buffer``: what ``lines`` are a part of, up to ``end``.
+    """
+    count = count_objects(buffer, end)
+    if count is None:
+        return None
+    try:
+        values = decoder.decode_lines(lines)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return values if len(values) == count else None
 
 
 def guess_utf16(start: bytes) -> bool:

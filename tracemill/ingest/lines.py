@@ -21,8 +21,8 @@ import msgspec
 
 from tracemill.ingest.json_decode import (
     check_utf8,
-    count_objects,
     decode_json,
+    decode_lines,
     decode_tolerant,
     guess_utf16,
     has_long_integer,
@@ -211,20 +211,14 @@ def _read_blocks(file: BinaryIO, log: LossLog, limit: int, fields: msgspec.json.
 
 def _decode_block(raw: bytes, fields: msgspec.json.Decoder[Any]) -> list[dict[str, Any]] | None:
     """The objects of a block of lines, one a line, or None where any line needs more care."""
-    if raw[:1] != b"{":
-        return None
-    count = count_objects(raw)
-    if count is None:
-        return None
     # The decoder does not check all of what it skips.
-    if has_long_integer(raw):
+    if raw[:1] != b"{" or has_long_integer(raw):
         return None
     try:
         check_utf8(raw)
-        values: list[dict[str, Any]] = fields.decode_lines(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UnicodeDecodeError:
         return None
-    return values if len(values) == count else None
+    return decode_lines(fields, raw, raw)
 
 
 def _decode_each(lines: Iterable[tuple[int, bytes, bool]], log: LossLog) -> Iterator[Row]:

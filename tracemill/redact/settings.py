@@ -35,12 +35,8 @@ _WORD = re.compile(r"[A-Za-z]+|\d+")
 _SENT_TEXT = re.compile(r"[\w.+-]+@[\w-]+\.[\w.]+|https?:")
 
 
-def _accept_signing(value: str) -> bool:
-    """What signs or enciphers: all that looks drawn, and what looks like a password."""
-    return accept_strict(value) or is_assigned_key(value, True)
-
-
-def _accept_default(value: str) -> bool:
+def _accept_drawn(value: str) -> bool:
+    """What signs or is a default: all that looks drawn, and what looks like a password."""
     return accept_strict(value) or is_assigned_key(value, True)
 
 
@@ -81,7 +77,7 @@ SETTINGS: tuple[Phrase, ...] = (
         "secret",
         rf"{_SIGNS}[^\n]{{0,60}}[\"'][^\"'\n]{{8}}",
         rf"{_SIGNS}{_SPACE}(?:key[ ]?=[ ]?)?{_WRAPPED}{QUOTED}",
-        _accept_signing,
+        _accept_drawn,
     ),
     Phrase(
         "call that signs by a method",
@@ -89,21 +85,21 @@ SETTINGS: tuple[Phrase, ...] = (
         rf"{_SIGNS_SECOND}[^\n]{{0,}},[^\n]{{0,}}[\"'][^\"'\n]{{8}}",
         rf"{_SIGNS_SECOND}{_SPACE}(?:{_QUOTE}[\w-]{{1,30}}{_QUOTE}|[\w.:]{{1,40}}(?:\([\"'\w]{{0,20}}\))?),{_SPACE}"
         rf"{_WRAPPED}{QUOTED}",
-        _accept_signing,
+        _accept_drawn,
     ),
     Phrase(
         "call that signs data",
         "secret",
         r"hash_hmac\([^\n]{1,}[\"'][^\"'\n]{8}",
         rf"hash_hmac\({_SPACE}{_QUOTE}[\w-]{{1,20}}{_QUOTE},[^,\r\n]{{1,100}},{_SPACE}{QUOTED}",
-        _accept_signing,
+        _accept_drawn,
     ),
     Phrase(
         "secret wrapped",
         "secret",
         r"secret(?:str|string|bytes|value|box)?(?:::new|::from)?\((?:\w{1,}[ ]?=[ ]?)?[bfru]?\\{0,}[\"'][^\"'\n]{8}",
         rf"secret(?:str|string|bytes|value|box)?(?:::new|::from)?\((?:\w{{1,30}}[ ]?=[ ]?)?[bfru]?{QUOTED}",
-        _accept_signing,
+        _accept_drawn,
     ),
     Phrase(
         "client of one key",
@@ -127,7 +123,7 @@ SETTINGS: tuple[Phrase, ...] = (
         rf"variable[ ]{{1,3}}\\{{0,8}}\"[\w-]{{0,60}}?(?<![a-z]){_NAMED}[\w-]{{0,30}}\\{{0,8}}\""
         rf"[ ]{{0,2}}\{{[^{{}}]{{0,400}}?"
         rf"(?<!\w)default[ \t]{{0,12}}=[ \t]{{0,4}}{QUOTED}",
-        _accept_default,
+        _accept_drawn,
     ),
     Phrase(
         "block of lines",
@@ -136,7 +132,7 @@ SETTINGS: tuple[Phrase, ...] = (
         r":(?:(?<=word.)|(?<=passphrase.)|(?<=secret.)|(?<=token.)|(?<=[_-]key.)|(?<=pwd.))[ ]{1,4}(?:!![a-z]{1,12}"
         r"[ ])?"
         rf"[|>][+-]?{_BREAK}[ ]{{1,24}}([^\s\\\"':]{{8,400}})(?=[ ]{{0,4}}(?:{_BREAK}|{_QUOTE}|\Z))",
-        _accept_default,
+        _accept_drawn,
     ),
     Phrase(
         "network device",

@@ -18,7 +18,7 @@ import msgspec
 from tracemill.ingest.claude_code.odd import convert_row
 from tracemill.ingest.claude_code.parts import read_arguments
 from tracemill.ingest.claude_code.shape import NO_INPUT, CallBlock, ClaudeRow
-from tracemill.ingest.json_decode import count_objects, has_long_integer
+from tracemill.ingest.json_decode import decode_lines, has_long_integer
 from tracemill.ingest.lines import decode_line, read_rows
 from tracemill.ingest.raw_files import BLOCK_BYTES, LineBlock, LineBlocks, read_start
 from tracemill.ingest.source import LossLog, ReadOptions
@@ -91,14 +91,9 @@ def _decode_blocks(blocks: Iterator[LineBlock], log: LossLog, limit: int) -> Ite
 
 def _decode_lines(block: LineBlock) -> list[ClaudeRow]:
     """The row of each line; an empty one, which no line of a transcript is, for a line that the decoder refuses."""
-    count = count_objects(block.buffer, block.end)
-    if count is not None:
-        try:
-            rows = _decoder.decode_lines(block.view())
-            if len(rows) == count:
-                return rows
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # at least one line: which, is seen line by line
+    rows = decode_lines(_decoder, block.view(), block.buffer, block.end)
+    if rows is not None:
+        return rows
     rows = []
     lines = BytesIO(block.copy())
     while True:

@@ -18,7 +18,7 @@ from tracemill.ingest.codex.fields import AnyRow, CodexItem, EventRow, ItemRow, 
 from tracemill.ingest.codex.file import pick_text
 from tracemill.ingest.codex.kinds import EVENT_KINDS, ITEM_KINDS
 from tracemill.ingest.codex.odd_rows import take_row
-from tracemill.ingest.json_decode import count_objects, has_long_integer
+from tracemill.ingest.json_decode import decode_lines, has_long_integer
 from tracemill.ingest.json_fields import as_record
 from tracemill.ingest.lines import decode_line, read_rows
 from tracemill.ingest.raw_files import BLOCK_BYTES, LineBlock, LineBlocks, read_start
@@ -123,7 +123,8 @@ def _is_sound(block: LineBlock, raw: memoryview) -> bool:
 
 def _decode_rows(block: LineBlock, raw: memoryview) -> list[Any]:
     """The row of each line; None for one that is not an object of a known shape."""
-    if len(raw) > _SMALL_BYTES and (rows := _decode_at_once(block, raw)) is not None:
+    rows: list[Any] | None = None
+    if len(raw) > _SMALL_BYTES and (rows := decode_lines(_decoder, raw, block.buffer, block.end)) is not None:
         return rows
     rows = []
     lines = BytesIO(raw)
@@ -134,18 +135,6 @@ def _decode_rows(block: LineBlock, raw: memoryview) -> list[Any]:
         for line in lines:
             rows.append(_decode_known(line) if b'"payload"' in line else None)
     return rows
-
-
-def _decode_at_once(block: LineBlock, raw: memoryview) -> list[Any] | None:
-    """The rows of lines that are one object a line each, all of a known shape; else None. No line is copied."""
-    count = count_objects(block.buffer, block.end)
-    if count is None:
-        return None
-    try:
-        rows: list[Any] = _decoder.decode_lines(raw)
-    except _REFUSALS:
-        return None
-    return rows if len(rows) == count else None
 
 
 def _name_rows(rows: list[Any], first: int) -> bool:
