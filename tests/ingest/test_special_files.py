@@ -68,3 +68,21 @@ def test_pipes_and_devices_are_unreadable(pipes: Path, name: str) -> None:
 def test_a_document_that_is_a_pipe_is_not_opened(pipes: Path) -> None:
     with pytest.raises(OSError, match="not a regular file"):
         read_document(pipes / "sessions-index.json", LossLog(path=""))
+
+
+def test_a_folder_that_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    closed = tmp_path / "closed"
+    closed.mkdir()
+    (tmp_path / "s1.jsonl").write_text("", encoding="utf-8")
+    scandir = os.scandir
+
+    def refuse(folder: str) -> object:
+        if Path(folder) == closed:
+            raise PermissionError(13, "Permission denied")
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    traces, intake = read("claude_code", tmp_path)
+    assert traces == []
+    told = [(loss.reason, Path(loss.path).name, loss.detail) for loss in intake.losses if loss.path == str(closed)]
+    assert told == [("unreadable_file", "closed", "Permission denied")]

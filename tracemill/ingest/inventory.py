@@ -97,7 +97,7 @@ class Inventory:
 def locate_files(
     source: Source, trace_dir: str | None, file_pattern: str | None = None, *, recursive: bool = True
 ) -> tuple[Path, list[Path]]:
-    """The folder (or single file) to read, and the session files there, in path order.
+    """The folder (or single file) to read, and the session files there in path order, then folders not to be listed.
 
     Raises:
         InputError: no folder was named and the format has no default, it does not exist, or it holds no such file; or
@@ -110,22 +110,23 @@ def locate_files(
     root = (fetched or Path(named).expanduser()).resolve()
     pattern = file_pattern or source.file_pattern
     places = [Path(name).expanduser() for name in source.default_files] if trace_dir is None else []
-    beside = [path for path in places if path.is_file()]
+    beside, closed = [path for path in places if path.is_file()], list[Path]()
     for folder in filter(Path.is_dir, places):
-        beside += sorted(filter(source.is_session_file, _find_files(folder, pattern, recursive=recursive)))
+        named_beside = _find_files(folder, pattern, recursive=recursive, closed=closed)
+        beside += sorted(filter(source.is_session_file, named_beside))
     if not root.exists() and not beside:
         hint = f" (the default of --format {source.name}); name another with --trace-dir" if trace_dir is None else ""
         raise InputError(f"{named}: no such folder{hint}; looked for {source.title} sessions")
     if root.is_file():
         return root, [root]
-    named_so = list(_find_files(root, pattern, recursive=recursive))
+    named_so = list(_find_files(root, pattern, recursive=recursive, closed=closed))
     found = sorted(filter(source.is_session_file, named_so), key=attrgetter("parts"))  # as paths sort, but faster
-    if not found and not beside:
+    if not found and not beside and not closed:
         where = "under" if recursive else "directly in"
         others = sum(1 for path in named_so if path.is_file())
         hint = f"; {others} files match, but none is named as {source.title} names its sessions" if others else ""
         raise InputError(f"{root}: no file of {source.title} sessions {where} this folder (looked for {pattern}{hint})")
-    return root, found + beside
+    return root, found + beside + sorted(closed)
 
 
 def take_inventory(source: Source, root: Path, files: Sequence[Path], selection: Selection) -> Inventory:
@@ -153,15 +154,19 @@ def take_inventory(source: Source, root: Path, files: Sequence[Path], selection:
     return Inventory(root, tuple(_order(groups, selection)), tuple(rejects), len(files), left_out, frozenset(root_ids))
 
 
-def _find_files(root: Path, pattern: str, *, recursive: bool) -> Iterator[Path]:
-    """Files whose name matches; links to folders are not followed, and a folder that cannot be read is passed over."""
+def _find_files(root: Path, pattern: str, *, recursive: bool, closed: list[Path]) -> Iterator[Path]:
+    """Files whose name matches; links to folders are not followed. ``closed`` gets folders that cannot be listed."""
     is_match = re.compile(translate(pattern)).match
     folders = [str(root)]
     while folders:  # in half the time of os.walk
+        folder = folders.pop()
         try:
-            with os.scandir(folders.pop()) as listing:
+            with os.scandir(folder) as listing:
                 entries = list(listing)
+        except FileNotFoundError:  # a default that is not there, or a folder that has just gone
+            continue
         except OSError:
+            closed.append(Path(folder))
             continue
         for entry in entries:
             try:
